@@ -1,0 +1,20 @@
+"""Identifiers that are shown to people: in addresses, redirect URIs and references."""
+
+from __future__ import annotations
+
+import secrets
+
+# Crockford's base32: no i, l, o, u, so nothing is misread aloud or spells a word by accident.
+ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+ID_LENGTH = 12
+
+
+def new_id() -> str:
+    """Return 12 random characters (60 bits), the primary key of every row that has an address."""
+    return "".join(secrets.choice(ALPHABET) for _ in range(ID_LENGTH))
+
+
+def new_reference() -> str:
+    """Return a short reference such as ``7K2M-41QX`` (40 bits) that a person can read to somebody."""
+    word = "".join(secrets.choice(ALPHABET) for _ in range(8)).upper()
+    return f"{word[:4]}-{word[4:]}"

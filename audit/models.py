@@ -1,0 +1,148 @@
+"""The audit log: who did what, when, from where, with what result. The lowest floor: it imports no app."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.db import models
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from audit.ids import new_id, new_reference
+
+if TYPE_CHECKING:
+    from users.models import Enterprise, User
+
+# C0 and C1 controls, line separators and direction marks: they would forge lines in a log or turn text around.
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
+LONGEST_DETAIL = 500
+
+
+def printable(text: object, longest: int = LONGEST_DETAIL) -> str:
+    """Return ``text`` on one line, without control or direction marks, cut to ``longest`` characters."""
+    cleaned = _UNPRINTABLE.sub(" ", str(text))
+    return cleaned if len(cleaned) <= longest else cleaned[: longest - 1] + "…"
+
+
+class Result(models.TextChoices):
+    DONE = "done", _("Done")
+    REFUSED = "refused", _("Refused")
+    ALARM = "alarm", _("Alarm")
+
+
+class EventQuerySet(models.QuerySet["Event"]):
+    def of(self, enterprise: Enterprise) -> EventQuerySet:
+        return self.filter(enterprise=enterprise)
+
+    def newest_first(self) -> EventQuerySet:
+        return self.order_by("-at", "-id")
+
+    def between(self, start: datetime | None, end: datetime | None) -> EventQuerySet:
+        """Keep events from ``start`` (inclusive) to ``end`` (exclusive); None leaves that side open."""
+        events = self
+        if start is not None:
+            events = events.filter(at__gte=start)
+        if end is not None:
+            events = events.filter(at__lt=end)
+        return events
+
+
+class Event(models.Model):
+    """One thing that happened. Written once, never changed; labels outlive the rows they name."""
+
+    id = models.CharField(primary_key=True, max_length=12, default=new_id, editable=False)
+    enterprise = models.ForeignKey(
+        "users.Enterprise", on_delete=models.CASCADE, null=True, blank=True, related_name="events"
+    )
+    at = models.DateTimeField(default=timezone.now)
+    action = models.CharField(max_length=64)
+    result = models.CharField(max_length=8, choices=Result.choices, default=Result.DONE)
+    reason = models.CharField(max_length=64, blank=True)
+    actor = models.ForeignKey("users.User", on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    actor_label = models.CharField(max_length=320, blank=True)
+    target_type = models.CharField(max_length=32, blank=True)
+    target_id = models.CharField(max_length=40, blank=True)
+    target_label = models.CharField(max_length=320, blank=True)
+    address = models.GenericIPAddressField(null=True, blank=True)
+    device = models.CharField(max_length=120, blank=True)
+    request_id = models.CharField(max_length=40, blank=True)
+    reference = models.CharField(max_length=9, default=new_reference, editable=False)
+    details = models.JSONField(default=dict, blank=True)
+
+    objects = EventQuerySet.as_manager()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["enterprise", "-at", "-id"], name="event_by_time"),
+            models.Index(fields=["enterprise", "action", "-at"], name="event_by_action"),
+            models.Index(fields=["enterprise", "actor", "-at"], name="event_by_actor"),
+            models.Index(fields=["enterprise", "target_id", "-at"], name="event_by_target"),
+            models.Index(fields=["enterprise", "reference"], name="event_by_reference"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.target_label}".strip()
+
+
+def record(
+    action: str,
+    *,
+    enterprise: Enterprise | None,
+    request: HttpRequest | None = None,
+    actor: User | None = None,
+    target: models.Model | None = None,
+    result: Result = Result.DONE,
+    reason: str = "",
+    **details: Any,
+) -> Event:
+    """Write one event and return it.
+
+    ``action`` is ``noun:verbed``. ``request`` gives address, device and request id, and the actor when none is
+    named. ``details`` is shown to administrators: values must be JSON, and never a secret, code, token or state.
+    The event joins the caller's transaction, so that what is undone is not on record as done.
+    """
+    event = Event(enterprise=enterprise, action=action, result=result, reason=reason, details=_shown(details))
+    if request is not None:
+        event.address = client_address(request)
+        event.device = printable(request.headers.get("User-Agent", ""), 120)
+        event.request_id = getattr(request, "correlation_id", "") or ""
+        if actor is None:
+            user = getattr(request, "user", None)
+            actor = user if user is not None and user.is_authenticated else None
+    if actor is not None:
+        event.actor_id = actor.pk
+        event.actor_label = printable(actor, 320)
+    if target is not None:
+        event.target_type = target._meta.model_name or ""
+        event.target_id = str(target.pk)
+        event.target_label = printable(target, 320)
+    event.save(force_insert=True)
+    return event
+
+
+def _shown(details: dict[str, Any]) -> dict[str, Any]:
+    """Text that came from outside is cleaned and shortened before it is kept."""
+    return {key: printable(value) if isinstance(value, str) else value for key, value in details.items()}
+
+
+def client_address(request: HttpRequest) -> str | None:
+    """Return the visitor's IP address as the outermost proxy we trust saw it.
+
+    Each of ``settings.TRUSTED_PROXIES`` proxies appends the address it was called from to
+    ``X-Forwarded-For``; whatever stands before those is the visitor's own claim and is ignored.
+    """
+    address = request.META.get("REMOTE_ADDR") or None
+    hops = settings.TRUSTED_PROXIES
+    if hops:
+        forwarded = [part.strip() for part in request.headers.get("X-Forwarded-For", "").split(",")]
+        if len(forwarded) >= hops:
+            address = forwarded[-hops]
+    try:
+        return str(ipaddress.ip_address(address or ""))
+    except ValueError:
+        return None

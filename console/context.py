@@ -1,0 +1,62 @@
+"""What the layouts need on every page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.functional import Promise, SimpleLazyObject
+from django.utils.translation import gettext_lazy as _
+
+from users.access import Permission
+
+
+@dataclass(frozen=True)
+class NavItem:
+    label: str | Promise
+    icon: str  # A lucide name.
+    route: str
+    permission: Permission | None
+    # Pages whose route name begins with one of these belong to this item.
+    pages: tuple[str, ...]
+    url: str = ""
+    is_current: bool = False
+    count: int | None = None
+
+
+DAILY = (
+    NavItem(
+        _("Dashboard"),
+        "layout-dashboard",
+        "console:dashboard",
+        Permission.SEE_DASHBOARD,
+        ("console:dashboard",),
+    ),
+)
+ADVANCED: tuple[NavItem, ...] = ()
+
+
+def shell(request: HttpRequest) -> dict[str, Any]:
+    """Give templates the navigation of the signed-in person, worked out only when a layout draws it."""
+    return {"nav": SimpleLazyObject(lambda: _navigation(request)), "version": settings.VERSION}
+
+
+def _navigation(request: HttpRequest) -> dict[str, list[NavItem]]:
+    match = request.resolver_match
+    here = match.view_name if match else ""
+    access = request.access  # type: ignore[attr-defined]
+
+    def shown(items: tuple[NavItem, ...]) -> list[NavItem]:
+        return [
+            NavItem(
+                item.label, item.icon, item.route, item.permission, item.pages,
+                url=reverse(item.route), is_current=any(here.startswith(page) for page in item.pages),
+            )
+            for item in items
+            if item.permission is None or access.may(item.permission)
+        ]  # fmt: skip
+
+    return {"daily": shown(DAILY), "advanced": shown(ADVANCED)}

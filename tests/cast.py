@@ -1,0 +1,120 @@
+"""The fixed cast. Halden Freight and its people; Oslo and Rotterdam are its organizations; Mallory is the stranger.
+
+========  ====================  ==================================================================
+Ingrid    Enterprise Admin      of Halden; its break-glass account, signs in with a password
+Aiko      Enterprise Admin      of Halden; signs in with a password
+Marcus    Organization Admin    of Rotterdam, in Halden
+Tomas     Manager               of Rotterdam, in Halden
+Oluwaseun Viewer                of Oslo, in Halden
+Mallory   Enterprise Admin      of Stranger Ltd, another enterprise: gets 404 for everything of Halden
+========  ====================  ==================================================================
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.contrib.auth.hashers import make_password
+from django.test import Client
+from django.utils import timezone
+
+from users.models import Enterprise, Method, Organization, Region, Role, RoleAssignment, User
+from users.sessions import SessionStore
+
+PASSWORD = "correct horse battery staple"
+_hashed: list[str] = []
+
+
+def hashed_password() -> str:
+    """The hash of PASSWORD, computed once: Argon2 is slow on purpose."""
+    if not _hashed:
+        _hashed.append(make_password(PASSWORD))
+    return _hashed[0]
+
+
+def make_enterprise(name: str, slug: str, region: Region = Region.EU) -> Enterprise:
+    return Enterprise.objects.create(name=name, slug=slug, region=region)
+
+
+def make_user(
+    enterprise: Enterprise,
+    name: str,
+    email: str,
+    *roles: tuple[Role, Organization | None],
+    **fields: object,
+) -> User:
+    """A person who has joined with a password and a confirmed email, unless ``fields`` say otherwise."""
+    now = timezone.now()
+    user = User(
+        enterprise=enterprise,
+        name=name,
+        email=email,
+        **{"password": hashed_password(), "joined_at": now, "email_confirmed_at": now, **fields},
+    )
+    user.save()
+    for role, organization in roles:
+        RoleAssignment.objects.create(enterprise=enterprise, user=user, role=role, organization=organization)
+    return user
+
+
+@dataclass
+class Cast:
+    halden: Enterprise
+    oslo: Organization
+    rotterdam: Organization
+    ingrid: User
+    aiko: User
+    marcus: User
+    tomas: User
+    oluwaseun: User
+    stranger: Enterprise
+    mallory: User
+
+    @classmethod
+    def assemble(cls) -> Cast:
+        halden = make_enterprise("Halden Freight", "halden")
+        oslo = Organization.objects.create(enterprise=halden, name="Oslo terminal")
+        rotterdam = Organization.objects.create(enterprise=halden, name="Rotterdam")
+        stranger = make_enterprise("Stranger Ltd", "stranger")
+        admin = (Role.ENTERPRISE_ADMIN, None)
+        return cls(
+            halden=halden,
+            oslo=oslo,
+            rotterdam=rotterdam,
+            ingrid=make_user(halden, "Ingrid Solberg", "ingrid.solberg@halden.example", admin, is_break_glass=True),
+            aiko=make_user(halden, "Aiko Tanaka", "aiko.tanaka@halden.example", admin),
+            marcus=make_user(halden, "Marcus Feld", "marcus.feld@halden.example", (Role.ORGANIZATION_ADMIN, rotterdam)),
+            tomas=make_user(halden, "Tomás Herrera", "tomas.herrera@halden.example", (Role.MANAGER, rotterdam)),
+            oluwaseun=make_user(halden, "Oluwaseun Adeyemi", "o.adeyemi@halden.example", (Role.VIEWER, oslo)),
+            stranger=stranger,
+            mallory=make_user(stranger, "Mallory Stone", "mallory@stranger.example", admin),
+        )
+
+
+class Browser(Client):
+    """Django's test client at an enterprise's region, with ``sign_in`` for a session like a real one's."""
+
+    def __init__(self, enterprise: Enterprise | None = None, **defaults: object) -> None:
+        host = (enterprise.origin if enterprise else Region.EU.origin).split("://")[1]
+        super().__init__(headers={"host": host, "user-agent": FIREFOX}, **defaults)
+
+    def sign_in(self, user: User, method: Method | None = None) -> Browser:
+        """Begin a session for ``user`` directly, without the sign-in page (which has tests of its own)."""
+        from django.conf import settings
+        from django.test import RequestFactory
+
+        from users.sessions import sign_in
+
+        request = RequestFactory().get("/", headers={"user-agent": FIREFOX})
+        request.session = SessionStore()
+        sign_in(request, user, method or (Method.BREAK_GLASS if user.is_break_glass else Method.PASSWORD))
+        self.cookies[settings.SESSION_COOKIE_NAME] = request.session.session_key
+        return self
+
+
+FIREFOX = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:141.0) Gecko/20100101 Firefox/141.0"
+
+
+def browser_of(user: User) -> Browser:
+    """A browser in which ``user`` is signed in."""
+    return Browser(user.enterprise).sign_in(user)

@@ -1,0 +1,36 @@
+from users.models.enterprise import Enterprise, Organization, Region
+from users.models.mail import OutgoingEmail, Sendable
+from users.models.role import LastAdminError, Role
+from users.models.role_assignment import RoleAssignment
+from users.models.session import Method, Session
+from users.models.throttle import Throttle
+from users.models.user import (
+    BreakGlassError,
+    HasRolesError,
+    Status,
+    User,
+    enterprise_admins,
+    fold_email,
+    keep_an_admin,
+)
+
+__all__ = [
+    "BreakGlassError",
+    "Enterprise",
+    "HasRolesError",
+    "LastAdminError",
+    "Method",
+    "Organization",
+    "OutgoingEmail",
+    "Region",
+    "Role",
+    "RoleAssignment",
+    "Sendable",
+    "Session",
+    "Status",
+    "Throttle",
+    "User",
+    "enterprise_admins",
+    "fold_email",
+    "keep_an_admin",
+]

@@ -1,0 +1,109 @@
+"""The tenant, and its parts."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.core.validators import RegexValidator
+from django.db import models
+from django.db.models.functions import Lower
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from audit.ids import new_id
+
+if TYPE_CHECKING:
+    from users.models.user import UserQuerySet
+
+# Addresses that would read as ours, or as somebody's office.
+RESERVED_SLUGS = frozenset(
+    """
+    account admin administrator api app audit auth billing console demo gatehouse help local login logout mail new
+    null okta operator organizations privacy root security settings signup sso static status support system users www
+    """.split()  # noqa: SIM905 - a list of words is easier to read as words
+)
+slug_validator = RegexValidator(
+    r"^[a-z0-9](?:[a-z0-9]|-(?!-)){1,38}[a-z0-9]$",
+    _("Use 3 to 40 lower-case letters, digits and single hyphens, beginning and ending with a letter or digit."),
+)
+
+
+class Region(models.TextChoices):
+    NA = "na", _("North America")
+    EU = "eu", _("Europe")
+    AU = "au", _("Australia")
+
+    @property
+    def origin(self) -> str:
+        """Return scheme, host and port of this region's addresses, from the settings (R9): never from ``Host``."""
+        return settings.REGION_ORIGINS[self.value]
+
+
+class Enterprise(models.Model):
+    """A customer. Everything else belongs to one."""
+
+    id = models.CharField(primary_key=True, max_length=12, default=new_id, editable=False)
+    name = models.CharField(_("enterprise name"), max_length=100)
+    slug = models.CharField(_("address"), max_length=40, unique=True, validators=[slug_validator])
+    region = models.CharField(_("region"), max_length=2, choices=Region.choices)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    idle_minutes = models.PositiveIntegerField(default=60)
+    session_hours = models.PositiveIntegerField(default=12)
+
+    users: UserQuerySet
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def origin(self) -> str:
+        return Region(self.region).origin
+
+    def url(self, path: str) -> str:
+        """Return the absolute address of ``path`` (which begins with a slash) at this enterprise's region."""
+        return self.origin + path
+
+    @property
+    def idle_limit(self) -> timedelta:
+        return timedelta(minutes=self.idle_minutes)
+
+    @property
+    def session_limit(self) -> timedelta:
+        return timedelta(hours=self.session_hours)
+
+    def lock(self) -> Enterprise:
+        """Take this enterprise's row lock until the transaction ends, and return the row as it is now.
+
+        Whoever may lose an Enterprise Admin takes it first (T15), so that such acts happen one after another.
+        """
+        return Enterprise.objects.select_for_update().get(pk=self.pk)
+
+
+class OrganizationQuerySet(models.QuerySet["Organization"]):
+    def of(self, enterprise: Enterprise) -> OrganizationQuerySet:
+        return self.filter(enterprise=enterprise)
+
+
+class Organization(models.Model):
+    """A part of an enterprise that roles and connections can be scoped to."""
+
+    id = models.CharField(primary_key=True, max_length=12, default=new_id, editable=False)
+    enterprise = models.ForeignKey(Enterprise, on_delete=models.CASCADE, related_name="organizations")
+    name = models.CharField(_("name"), max_length=100)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects = OrganizationQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["name", "id"]
+        constraints = [
+            models.UniqueConstraint(
+                Lower("name"), "enterprise", name="organization_name_once_per_enterprise",
+                violation_error_message=_("There is an organization with this name already."),
+            )
+        ]  # fmt: skip
+
+    def __str__(self) -> str:
+        return self.name

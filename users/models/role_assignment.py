@@ -1,0 +1,58 @@
+"""Who has which role, and where."""
+
+from __future__ import annotations
+
+from django.db import models, transaction
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from audit.ids import new_id
+from users.models.enterprise import Enterprise, Organization
+from users.models.role import Role
+from users.models.user import User, keep_an_admin
+
+
+class RoleAssignmentQuerySet(models.QuerySet["RoleAssignment"]):
+    def of(self, enterprise: Enterprise) -> RoleAssignmentQuerySet:
+        return self.filter(enterprise=enterprise)
+
+
+class RoleAssignment(models.Model):
+    """A role given to a user, for one organization or, when that is None, enterprise-wide."""
+
+    id = models.CharField(primary_key=True, max_length=12, default=new_id, editable=False)
+    enterprise = models.ForeignKey(Enterprise, on_delete=models.CASCADE, related_name="role_assignments")
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="role_assignments")
+    role = models.CharField(_("role"), max_length=20, choices=Role.choices)
+    organization = models.ForeignKey(
+        Organization, on_delete=models.PROTECT, null=True, blank=True, related_name="role_assignments"
+    )
+    given_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    given_at = models.DateTimeField(default=timezone.now)
+
+    objects = RoleAssignmentQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["given_at", "id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user", "role", "organization"], nulls_distinct=False, name="role_once_per_place"
+            ),
+            models.CheckConstraint(
+                condition=~Q(role="enterprise_admin") | Q(organization=None),
+                name="enterprise_admin_is_enterprise_wide",
+            ),
+        ]
+        indexes = [models.Index(fields=["enterprise", "role"], name="assignment_by_role")]
+
+    def __str__(self) -> str:
+        place = self.organization.name if self.organization else _("whole enterprise")
+        return f"{self.get_role_display()}, {place}"
+
+    def revoke(self) -> None:
+        """Take the role back. Raises LastAdminError when nobody could administer the enterprise any more."""
+        with transaction.atomic():
+            enterprise = self.enterprise.lock()
+            self.delete()
+            keep_an_admin(enterprise)

@@ -1,0 +1,224 @@
+"""One person's account in one enterprise."""
+
+from __future__ import annotations
+
+import unicodedata
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.models import BaseUserManager
+from django.db import models, transaction
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from audit.ids import new_id
+from users.models.enterprise import Enterprise, Organization
+from users.models.role import LastAdminError, Role
+
+if TYPE_CHECKING:
+    from users.models.role_assignment import RoleAssignmentQuerySet
+    from users.models.session import SessionQuerySet
+
+
+def fold_email(email: str) -> str:
+    """Return the form of ``email`` that is compared: NFKC, then case-folded (T7)."""
+    return unicodedata.normalize("NFKC", email).strip().casefold()
+
+
+class HasRolesError(Exception):
+    """The account has roles; they have to be revoked before it can be deleted (M6)."""
+
+
+class BreakGlassError(Exception):
+    """The act is not for the enterprise's only break-glass account, which is its way in when the provider is down."""
+
+
+class Status(models.TextChoices):
+    INVITED = "invited", _("Invited")
+    ACTIVE = "active", _("Active")
+    SWITCHING = "switching", _("Switching")
+    DISABLED = "disabled", _("Disabled")
+
+
+class UserQuerySet(models.QuerySet["User"]):
+    def of(self, enterprise: Enterprise) -> UserQuerySet:
+        return self.filter(enterprise=enterprise)
+
+    def with_email(self, email: str) -> UserQuerySet:
+        return self.filter(email_folded=fold_email(email))
+
+    def in_organization(self, organization: Organization) -> UserQuerySet:
+        return self.filter(role_assignments__organization=organization).distinct()
+
+    def with_status(self, status: str) -> UserQuerySet:
+        """Keep those who are in ``status``; the same rules as ``User.status``, for many rows at once."""
+        match status:
+            case Status.DISABLED:
+                return self.filter(disabled_at__isnull=False)
+            case Status.INVITED:
+                return self.filter(disabled_at=None, joined_at=None)
+            case Status.SWITCHING:
+                return self.filter(disabled_at=None, joined_at__isnull=False, switching_to__isnull=False)
+            case Status.ACTIVE:
+                return self.filter(disabled_at=None, joined_at__isnull=False, switching_to=None)
+        return self.none()
+
+    def signing_in_with_password(self) -> UserQuerySet:
+        return self.filter(connection=None)
+
+    def search(self, text: str) -> UserQuerySet:
+        """Keep those whose name or email contains ``text``, whatever its case."""
+        folded = fold_email(text)
+        return self.filter(Q(name__icontains=text.strip()) | Q(email_folded__contains=folded)) if folded else self
+
+    def able_to_sign_in(self) -> UserQuerySet:
+        """Keep those who could sign in now: joined, not disabled, by a password or an enabled connection."""
+        # Unusable passwords begin with an exclamation mark, and there is one hasher.
+        local = Q(connection=None) & Q(password__startswith="argon2")  # noqa: S106
+        connected = Q(connection__enabled_at__isnull=False) & Q(subjects__connection=models.F("connection"))
+        return self.filter(Q(joined_at__isnull=False, disabled_at=None) & (local | connected)).distinct()
+
+
+class UserManager(BaseUserManager["User"].from_queryset(UserQuerySet)):  # type: ignore[misc]
+    pass
+
+
+class User(AbstractBaseUser):
+    """An account. ``email`` is unique within the enterprise only, and never a sign-in key for a connection.
+
+    ``connection`` is how this person signs in: an identity provider, or None for a password. Somebody who was
+    invited is here already, without ``joined_at``, until the invitation is redeemed.
+    """
+
+    id = models.CharField(primary_key=True, max_length=12, default=new_id, editable=False)
+    enterprise = models.ForeignKey(Enterprise, on_delete=models.CASCADE, related_name="users")
+    email = models.EmailField(_("email"), max_length=254)
+    email_folded = models.CharField(max_length=320, editable=False)
+    name = models.CharField(_("name"), max_length=100, blank=True)
+    time_zone = models.CharField(_("time zone"), max_length=64, blank=True)
+    connection = models.ForeignKey(
+        "identity.Connection", on_delete=models.PROTECT, null=True, blank=True, related_name="users"
+    )
+    switching_to = models.ForeignKey(
+        "identity.Connection",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="switching_users",
+    )
+    is_break_glass = models.BooleanField(default=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    email_confirmed_at = models.DateTimeField(null=True, blank=True)
+    joined_at = models.DateTimeField(null=True, blank=True)
+    disabled_at = models.DateTimeField(null=True, blank=True)
+
+    objects = UserManager()
+    role_assignments: RoleAssignmentQuerySet
+    sessions: SessionQuerySet
+
+    USERNAME_FIELD = "id"
+    EMAIL_FIELD = "email"
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["enterprise", "email_folded"], name="email_once_per_enterprise"),
+            # Twice at most is a rule for forms; that a break-glass account never signs in by a provider is for good.
+            models.CheckConstraint(
+                condition=Q(is_break_glass=False) | Q(connection=None, switching_to=None),
+                name="break_glass_is_local",
+            ),
+        ]
+        indexes = [models.Index(fields=["enterprise", "name", "id"], name="user_by_name")]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.email})" if self.name else self.email
+
+    def save(self, *args: object, **kwargs: object) -> None:
+        self.email_folded = fold_email(self.email)
+        super().save(*args, **kwargs)  # type: ignore[arg-type]
+
+    @property
+    def label(self) -> str:
+        """What to call this person in running text."""
+        return self.name or self.email
+
+    @property
+    def status(self) -> Status:
+        if self.disabled_at:
+            return Status.DISABLED
+        if self.joined_at is None:
+            return Status.INVITED
+        return Status.SWITCHING if self.switching_to_id else Status.ACTIVE
+
+    @property
+    def is_active(self) -> bool:  # type: ignore[override]
+        return self.joined_at is not None and self.disabled_at is None
+
+    @property
+    def is_email_confirmed(self) -> bool:
+        return self.email_confirmed_at is not None
+
+    @property
+    def signs_in_with_password(self) -> bool:
+        return self.connection_id is None
+
+    def sign_in_recorded(self, at: datetime) -> None:
+        """Remember when this person last signed in: one UPDATE of one column."""
+        self.last_login = at
+        User.objects.filter(pk=self.pk).update(last_login=at)
+
+    # ---- What is done to an account. Each locks the enterprise's row, so that two administrators acting at once
+    # ---- see each other's work (M7, T15). Sessions end in the same transaction.
+
+    def disable(self, at: datetime) -> None:
+        """Keep this person out from now on. Raises LastAdminError or BreakGlassError; then nothing is changed."""
+        with transaction.atomic():
+            enterprise = self.enterprise.lock()
+            self._not_the_only_break_glass_account()
+            self.disabled_at = at
+            self.save(update_fields=["disabled_at"])
+            self.sessions.all().delete()
+            keep_an_admin(enterprise)
+
+    def enable(self) -> None:
+        self.disabled_at = None
+        self.save(update_fields=["disabled_at"])
+
+    def remove(self) -> None:
+        """Delete the account for good. Raises HasRolesError, LastAdminError or BreakGlassError."""
+        with transaction.atomic():
+            enterprise = self.enterprise.lock()
+            self._not_the_only_break_glass_account()
+            if self.role_assignments.exists():
+                raise HasRolesError
+            self.delete()
+            keep_an_admin(enterprise)
+
+    def change_email(self, email: str) -> None:
+        """Give the account another address, to be confirmed again. The caller has checked that it is free."""
+        self.email, self.email_confirmed_at = email, None
+        self.save(update_fields=["email", "email_folded", "email_confirmed_at"])
+
+    def _not_the_only_break_glass_account(self) -> None:
+        if not self.is_break_glass:
+            return
+        others = User.objects.of(self.enterprise).able_to_sign_in().filter(is_break_glass=True).exclude(pk=self.pk)
+        if not others.exists():
+            raise BreakGlassError
+
+
+def enterprise_admins(enterprise: Enterprise) -> UserQuerySet:
+    """Return the Enterprise Admins of ``enterprise`` who are able to sign in now; open invitations do not count."""
+    return User.objects.of(enterprise).able_to_sign_in().filter(role_assignments__role=Role.ENTERPRISE_ADMIN)
+
+
+def keep_an_admin(enterprise: Enterprise) -> None:
+    """Raise LastAdminError when no Enterprise Admin could sign in any more.
+
+    Call it after the change and within its transaction, which has locked the enterprise's row first: the exception
+    then undoes the change. Asking afterwards means one rule for delete, disable, demotion and every other path.
+    """
+    if not enterprise_admins(enterprise).exists():
+        raise LastAdminError
