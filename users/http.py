@@ -12,8 +12,8 @@ from users.sessions import SessionStore
 class ConsoleRequest(HttpRequest):
     """What ``users.middleware`` has set on the request of a signed-in person; for annotations only."""
 
-    user: User  # type: ignore[assignment]
+    user: User
     enterprise: Enterprise
     access: Access
-    session: SessionStore  # type: ignore[assignment]
+    session: SessionStore
     correlation_id: str
