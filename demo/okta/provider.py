@@ -1,0 +1,117 @@
+"""How this provider differs from the toolkit's defaults: claims, refresh tokens, who is let through."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.contrib.auth import logout
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from oauth2_provider.exceptions import OAuthToolkitError
+from oauth2_provider.oauth2_validators import OAuth2Validator
+from oauth2_provider.settings import oauth2_settings
+from oauth2_provider.views import AuthorizationView, ConnectDiscoveryInfoView
+from oauthlib.common import Request, add_params_to_uri
+
+from demo.okta.models import Sitting
+
+NOT_ASSIGNED = "User is not assigned to the client application."
+
+
+class Validator(OAuth2Validator):
+    """The rules of this provider, on the toolkit's documented hooks."""
+
+    def get_additional_claims(self, request: Request) -> dict[str, Any]:
+        person = request.user
+        return {
+            "email": person.email,
+            "email_verified": True,
+            "name": person.name,
+            "given_name": person.given_name,
+            "family_name": person.family_name,
+            "preferred_username": person.email,
+            "zoneinfo": person.zoneinfo,
+        }
+
+    def get_discovery_claims(self, _request: HttpRequest) -> list[str]:
+        profile = [
+            "name",
+            "given_name",
+            "family_name",
+            "preferred_username",
+            "zoneinfo",
+            "email",
+            "email_verified",
+        ]
+        return ["iss", "sub", "aud", "exp", "iat", "auth_time", "amr", "sid", *profile]
+
+    def get_id_token_dictionary(self, token: Any, token_handler: Any, request: Request) -> Any:
+        claims, expires_at = super().get_id_token_dictionary(token, token_handler, request)
+        sitting = _sitting(request.code or request.refresh_token)
+        return claims | {
+            "sid": sitting.sid,
+            "auth_time": int(sitting.began_at.timestamp()),
+            "amr": ["pwd", "mfa", "otp"],
+        }, expires_at
+
+    def save_authorization_code(
+        self, client_id: str, code: dict[str, str], request: Request, *args: Any, **kwargs: Any
+    ):
+        super().save_authorization_code(client_id, code, request, *args, **kwargs)
+        sid, began_at = request.user.sitting
+        Sitting.objects.create(handle=Sitting.handle_of(code["code"]), sid=sid, began_at=began_at)
+
+    def save_bearer_token(self, token: dict[str, Any], request: Request, *args: Any, **kwargs: Any) -> None:
+        """Save the tokens; a refresh token only with ``offline_access`` (OpenID Connect Core, section 11)."""
+        if "offline_access" not in request.scopes:
+            token.pop("refresh_token", None)
+        sitting = _sitting(request.code or request.refresh_token)
+        super().save_bearer_token(token, request, *args, **kwargs)
+        if refresh_token := token.get("refresh_token"):
+            Sitting.objects.get_or_create(
+                handle=Sitting.handle_of(refresh_token),
+                defaults={"sid": sitting.sid, "began_at": sitting.began_at},
+            )
+
+
+def _sitting(credential: str) -> Sitting:
+    return Sitting.objects.get(pk=Sitting.handle_of(credential))
+
+
+class Authorize(AuthorizationView):
+    """The authorization endpoint, closed to people the app is not assigned to."""
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if not request.user.is_assigned:
+            return self.refuse()
+        request.user.sitting = (request.session["sid"], request.user.last_login)
+        return super().get(request, *args, **kwargs)
+
+    def refuse(self) -> HttpResponse:
+        """Send the person back with Okta's own words, and forget them, so that another can be picked."""
+        try:
+            _, credentials = self.validate_authorization_request(self.request)
+        except OAuthToolkitError as error:
+            return self.error_response(error, application=None)
+        logout(self.request)
+        answer = {
+            "error": "access_denied",
+            "error_description": NOT_ASSIGNED,
+            "iss": oauth2_settings.OIDC_ISS_ENDPOINT,
+        }
+        if credentials.get("state"):
+            answer["state"] = credentials["state"]
+        return self.redirect(
+            add_params_to_uri(credentials["redirect_uri"], list(answer.items())), application=None
+        )
+
+
+class Discovery(ConnectDiscoveryInfoView):
+    """The metadata, promising only what the one registered app can use."""
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        metadata = json.loads(super().get(request, *args, **kwargs).content)
+        metadata["id_token_signing_alg_values_supported"] = ["RS256"]
+        metadata["grant_types_supported"] = ["authorization_code", "refresh_token"]
+        metadata["claims_supported"].sort()
+        return JsonResponse(metadata, headers={"Cache-Control": "max-age=86400, must-revalidate"})
