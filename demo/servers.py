@@ -278,9 +278,7 @@ def check_database(url: str) -> None:
     """Raise Trouble, in one sentence and without the password, when no PostgreSQL answers at the URL."""
     parts = urlsplit(url)
     if parts.scheme not in ("postgres", "postgresql"):
-        raise Trouble(
-            f"DATABASE_URL must begin with postgres://, and this one does not: {without_password(url)}"
-        )
+        raise Trouble(f"DATABASE_URL must begin with postgres://, and this one does not: {without_password(url)}")
     try:
         with psycopg.connect(url, connect_timeout=5):
             return

@@ -37,9 +37,7 @@ def demo_okta(folder: Path) -> Iterator[DemoOkta]:
     port = Ports(folder / "ports.json").take("okta")
     origin = f"http://127.0.0.1:{port}"
     child = Child("okta", folder)
-    child.start(
-        [sys.executable, "-m", "demo.okta", folder / "data", str(port)], environment=os.environ, folder=ROOT
-    )
+    child.start([sys.executable, "-m", "demo.okta", folder / "data", str(port)], environment=os.environ, folder=ROOT)
     try:
         child.wait_until(lambda: is_up(origin))
         yield DemoOkta(origin, **json.loads((folder / "data" / "client.json").read_text()), child=child)
@@ -84,6 +82,4 @@ class Person:
 def sent_to(answer: requests.Response) -> tuple[str, dict[str, str]]:
     """Return where a redirect leads, without its query, and the query."""
     parts = urlsplit(answer.headers["Location"])
-    return parts._replace(query="").geturl(), {
-        name: values[0] for name, values in parse_qs(parts.query).items()
-    }
+    return parts._replace(query="").geturl(), {name: values[0] for name, values in parse_qs(parts.query).items()}

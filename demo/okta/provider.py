@@ -54,6 +54,14 @@ class Validator(OAuth2Validator):
             "amr": ["pwd", "mfa", "otp"],
         }, expires_at
 
+    def validate_silent_login(self, _request: Request) -> bool:
+        """Allow ``prompt=none``: whoever is not signed in has been refused by the view already."""
+        return True
+
+    def validate_silent_authorization(self, _request: Request) -> bool:
+        """Allow ``prompt=none`` as to consent, which is never asked for."""
+        return True
+
     def save_authorization_code(
         self, client_id: str, code: dict[str, str], request: Request, *args: Any, **kwargs: Any
     ):
@@ -83,27 +91,27 @@ class Authorize(AuthorizationView):
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if not request.user.is_assigned:
-            return self.refuse()
+            # Forgotten again, so that another person can be picked next time.
+            logout(request)
+            return self.refuse("access_denied", NOT_ASSIGNED)
         request.user.sitting = (request.session["sid"], request.user.last_login)
         return super().get(request, *args, **kwargs)
 
-    def refuse(self) -> HttpResponse:
-        """Send the person back with Okta's own words, and forget them, so that another can be picked."""
+    def handle_no_permission(self) -> HttpResponse:
+        if self.request.GET.get("prompt") == "none":
+            return self.refuse("login_required", "The client specified not to prompt, but the user is not logged in.")
+        return super().handle_no_permission()
+
+    def refuse(self, error: str, description: str) -> HttpResponse:
+        """Send the person back with an error, if the request itself is in order (RFC 6749, section 4.1.2.1)."""
         try:
             _, credentials = self.validate_authorization_request(self.request)
-        except OAuthToolkitError as error:
-            return self.error_response(error, application=None)
-        logout(self.request)
-        answer = {
-            "error": "access_denied",
-            "error_description": NOT_ASSIGNED,
-            "iss": oauth2_settings.OIDC_ISS_ENDPOINT,
-        }
+        except OAuthToolkitError as mistake:
+            return self.error_response(mistake, application=None)
+        answer = {"error": error, "error_description": description, "iss": oauth2_settings.OIDC_ISS_ENDPOINT}
         if credentials.get("state"):
             answer["state"] = credentials["state"]
-        return self.redirect(
-            add_params_to_uri(credentials["redirect_uri"], list(answer.items())), application=None
-        )
+        return self.redirect(add_params_to_uri(credentials["redirect_uri"], list(answer.items())), application=None)
 
 
 class Discovery(ConnectDiscoveryInfoView):

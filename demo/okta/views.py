@@ -84,9 +84,7 @@ def guard(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[Http
         if request.path.startswith("/oauth2/") and OUTAGE.exists():
             return HttpResponse("The demo Okta plays an outage.\n", status=503, content_type="text/plain")
         response = get_response(request)
-        response.setdefault(
-            "Content-Security-Policy", "default-src 'none'; style-src 'self'; frame-ancestors 'none'"
-        )
+        response.setdefault("Content-Security-Policy", "default-src 'none'; style-src 'self'; frame-ancestors 'none'")
         return response
 
     return middleware

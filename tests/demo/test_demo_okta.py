@@ -53,9 +53,7 @@ def authorization_url(okta, metadata, **changes):
 
 
 def ask_for_tokens(okta, metadata, **form):
-    return requests.post(
-        metadata["token_endpoint"], form, auth=(okta.client_id, okta.client_secret), timeout=10
-    )
+    return requests.post(metadata["token_endpoint"], form, auth=(okta.client_id, okta.client_secret), timeout=10)
 
 
 def exchange(okta, metadata, code, **changes):
@@ -123,9 +121,7 @@ def test_a_refresh_token_rotates_and_keeps_the_sitting(okta, metadata, person):
     _, answer = sign_in(okta, metadata, person)
     first = exchange(okta, metadata, answer["code"]).json()
 
-    second = ask_for_tokens(
-        okta, metadata, grant_type="refresh_token", refresh_token=first["refresh_token"]
-    ).json()
+    second = ask_for_tokens(okta, metadata, grant_type="refresh_token", refresh_token=first["refresh_token"]).json()
 
     assert second["refresh_token"] != first["refresh_token"]
     before, after = (claims_in(okta, metadata, tokens["id_token"]) for tokens in (first, second))
@@ -198,7 +194,12 @@ def test_the_person_is_remembered_until_asked_again(okta, metadata, person):
 
 def test_a_stranger_with_prompt_none_must_sign_in_first(okta, metadata, person):
     _, answer = sent_to(person.open(authorization_url(okta, metadata, prompt="none")))
-    assert answer["error"] == "login_required"
+    assert (answer["error"], answer["iss"]) == ("login_required", okta.issuer)
+
+
+def test_a_person_who_is_remembered_signs_in_silently(okta, metadata, person):
+    sign_in(okta, metadata, person)
+    assert "code" in sent_to(person.open(authorization_url(okta, metadata, prompt="none")))[1]
 
 
 def test_any_address_can_be_typed_and_keeps_its_subject(okta, metadata, person):
@@ -241,9 +242,5 @@ def test_an_outage_can_be_played_and_ended(okta, metadata, person):
     home = person.open(okta.origin)
     token = home.text.split('csrfmiddlewaretoken" value="')[1].split('"')[0]
     for state, status in (("out", 503), ("in", 200)):
-        person.browser.post(
-            f"{okta.origin}/outage/", {"csrfmiddlewaretoken": token, "state": state}, timeout=10
-        )
-        assert (
-            requests.get(f"{okta.issuer}/.well-known/openid-configuration", timeout=10).status_code == status
-        )
+        person.browser.post(f"{okta.origin}/outage/", {"csrfmiddlewaretoken": token, "state": state}, timeout=10)
+        assert requests.get(f"{okta.issuer}/.well-known/openid-configuration", timeout=10).status_code == status
