@@ -1,0 +1,45 @@
+"""The vocabulary of the audit log: every action there is, and how it reads after a person's name."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class Action(models.TextChoices):
+    """``noun:verbed``, and the verb phrase that stands between who did it and whom or what it was done to."""
+
+    ENTERPRISE_CREATED = "enterprise:created", _("created the enterprise")
+    EMAIL_CONFIRMED = "email:confirmed", _("confirmed the email of")
+    SESSION_STARTED = "session:started", _("signed in")
+    SESSION_REFUSED = "session:refused", _("was refused")
+    SESSION_ENDED = "session:ended", _("ended a session of")
+    PASSWORD_CHANGED = "password:changed", _("changed the password of")
+    PASSWORD_RESET_REQUESTED = "password:reset-requested", _("asked for a new password for")
+    PROFILE_CHANGED = "profile:changed", _("changed the profile of")
+    BREAK_GLASS_USED = "break-glass:used", _("used the break-glass account")
+    USER_DISABLED = "user:disabled", _("disabled")
+    USER_ENABLED = "user:enabled", _("enabled")
+    USER_DELETED = "user:deleted", _("deleted")
+    USER_EMAIL_CHANGED = "user:email-changed", _("changed the email of")
+    ROLE_GIVEN = "role:given", _("gave a role to")
+    ROLE_REVOKED = "role:revoked", _("revoked a role of")
+    ORGANIZATION_CREATED = "organization:created", _("created the organization")
+    ORGANIZATION_RENAMED = "organization:renamed", _("renamed the organization")
+    ORGANIZATION_DELETED = "organization:deleted", _("deleted the organization")
+    CONNECTION_CREATED = "connection:created", _("began to set up")
+    CONNECTION_REVISED = "connection:revised", _("changed the settings of")
+    CONNECTION_CHECKED = "connection:checked", _("checked")
+    CONNECTION_TESTED = "connection:tested", _("tested a sign-in through")
+    CONNECTION_ENABLED = "connection:enabled", _("enabled")
+    CONNECTION_DISABLED = "connection:disabled", _("disabled")
+    CONNECTION_DELETED = "connection:deleted", _("deleted the draft of")
+    INVITATION_ISSUED = "invitation:issued", _("invited")
+    INVITATION_RESENT = "invitation:resent", _("sent the invitation again to")
+    INVITATION_REVOKED = "invitation:revoked", _("revoked the invitation of")
+    INVITATION_OPENED = "invitation:opened", _("opened the invitation of")
+    INVITATION_REDEEMED = "invitation:redeemed", _("accepted the invitation")
+    INVITATION_REFUSED = "invitation:refused", _("could not use the invitation")
+    INVITATION_BOUNCED = "invitation:bounced", _("could not be reached at")
+    EMAIL_BOUNCED = "email:bounced", _("could not be reached at")
+    AUDIT_DOWNLOADED = "audit:downloaded", _("downloaded the audit log")
