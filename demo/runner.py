@@ -131,15 +131,13 @@ class Runner:
         self.environment = ours | self.environment | {"PORT": str(self.port)}
 
     def migrate(self) -> None:
-        result = subprocess.run(
-            [sys.executable, "manage.py", "migrate", "--noinput", "--verbosity=0"],
-            cwd=self.root,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-        )
+        migrating = Child("migrate", self.folder)
+        migrating.log_file.parent.mkdir(parents=True, exist_ok=True)
+        with migrating.log_file.open("wb") as log:
+            command = [sys.executable, "manage.py", "migrate", "--noinput"]
+            result = subprocess.run(command, cwd=self.root, env=self.environment, stdout=log, stderr=log)
         if result.returncode:
-            raise Trouble(f"The database could not be migrated:\n{result.stderr or result.stdout}")
+            raise Trouble(f"The database could not be migrated. {migrating.last_words(5)}")
 
     def start_demo(self) -> None:
         okta, smtp, mail = self.ports.take("okta"), self.ports.last("smtp"), self.ports.take("mail")
