@@ -1,0 +1,134 @@
+"""What templates need to say times, names and shares the way Gatehouse says them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django import template
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from lucide.templatetags.lucide import lucide
+
+register = template.Library()
+
+
+@register.simple_tag
+def icon(name: str, size: int = 16, css: str = "") -> str:
+    """A lucide icon, `size` pixels square, hidden from assistive technology: a word always stands beside it."""
+    return lucide(
+        name, size=size, stroke_width="1.75", aria_hidden="true", **{"class": f"icon {css}".strip()}
+    )
+
+
+@register.filter
+def initials(name: str) -> str:
+    """First letters of the first and last word of a name: "Ingrid Solberg" is IS, "Bo" is B."""
+    words = [word for word in str(name).split() if word[0].isalnum()]
+    if not words:
+        return "?"
+    return "".join(word[0] for word in words[:1] + words[1:][-1:]).upper()
+
+
+def _zone_name() -> str:
+    """The city of the person's zone, or the zone's own name where it has no city ("UTC")."""
+    return timezone.get_current_timezone_name().rpartition("/")[2].replace("_", " ")
+
+
+@register.filter
+def after_slashes(address: str) -> SafeString:
+    """An address that may break after its slashes and nowhere else sooner; the text itself is unchanged."""
+    return format_html_join(mark_safe("/<wbr>"), "{}", ((piece,) for piece in str(address).split("/")))
+
+
+@register.filter
+def local_time(moment: datetime | None) -> str:
+    """A time in the person's zone, as short as it can be: "Today, 14:21", "Yesterday, 21:40", "18 Nov", "4 Mar 2025".
+
+    None is "—".
+    """
+    if moment is None:
+        return "—"
+    local = timezone.localtime(moment)
+    today = timezone.localdate()
+    clock = date_format(local, "H:i")
+    if local.date() == today:
+        return _("Today, %(clock)s") % {"clock": clock}
+    if local.date() == today - timedelta(days=1):
+        return _("Yesterday, %(clock)s") % {"clock": clock}
+    if local.date() == today + timedelta(days=1):
+        return _("Tomorrow, %(clock)s") % {"clock": clock}
+    return date_format(local, "j M" if local.year == today.year else "j M Y")
+
+
+@register.filter
+def exact_time(moment: datetime | None) -> str:
+    """A time that cannot be misread, zone included: "Monday 30 November 2026, 14:00 (Oslo)". None is "—"."""
+    if moment is None:
+        return "—"
+    return f"{date_format(timezone.localtime(moment), 'l j F Y, H:i')} ({_zone_name()})"
+
+
+def _span(seconds: float) -> str:
+    """A span in its largest whole unit; under a minute there is no number worth reading."""
+    days, hours, minutes = int(seconds // 86_400), int(seconds // 3_600), int(seconds // 60)
+    if days:
+        return ngettext("%(n)d day", "%(n)d days", days) % {"n": days}
+    if hours:
+        return ngettext("%(n)d hour", "%(n)d hours", hours) % {"n": hours}
+    return ngettext("%(n)d minute", "%(n)d minutes", minutes) % {"n": minutes}
+
+
+@register.filter
+def ago(moment: datetime | None) -> str:
+    """How far a time is from now: "just now", "4 minutes ago", "in 6 days". None is "—"."""
+    if moment is None:
+        return "—"
+    seconds = (timezone.now() - moment).total_seconds()
+    if abs(seconds) < 60:
+        return _("just now") if seconds >= 0 else _("in a moment")
+    if seconds > 0:
+        return _("%(span)s ago") % {"span": _span(seconds)}
+    return _("in %(span)s") % {"span": _span(-seconds)}
+
+
+@register.simple_tag
+def when(moment: datetime | None, style: str = "local") -> SafeString | str:
+    """A <time> with the exact moment on demand. `style` is "local" ("Today, 14:21") or "ago" ("4 minutes ago")."""
+    if moment is None:
+        return "—"
+    words = ago(moment) if style == "ago" else local_time(moment)
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>', moment.isoformat(timespec="seconds"), exact_time(moment), words
+    )
+
+
+@dataclass(frozen=True)
+class Share:
+    """One part of a bar: where it starts and how wide it is, both as SVG percentages."""
+
+    x: str
+    width: str
+
+
+@register.simple_tag
+def shares(*counts: int) -> Sequence[Share]:
+    """The parts of a bar for these counts, in order; zero counts keep a width of 0%. All zero gives empty parts."""
+    total = sum(counts) or 1
+    parts, start = [], 0.0
+    for count in counts:
+        width = 100 * count / total
+        parts.append(Share(x=f"{start:.3f}%", width=f"{width:.3f}%"))
+        start += width
+    return parts
+
+
+@register.simple_tag
+def percent(part: int, whole: int) -> str:
+    """A part of a whole as an SVG percentage, never above 100%; nothing of nothing is 0%."""
+    return f"{min(100.0, 100 * part / whole if whole else 0.0):.3f}%"
