@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django import template
 from django.utils import timezone
@@ -47,22 +47,19 @@ def after_slashes(address: str) -> SafeString:
 
 
 @register.filter
-def local_time(moment: datetime | None) -> str:
+def local_time(moment: datetime | None, place: str = "") -> str:
     """A time in the person's zone, as short as it can be: "Today, 14:21", "Yesterday, 21:40", "18 Nov", "4 Mar 2025".
 
-    None is "—".
+    With `place` "inside" the words are those for the inside of a sentence ("today, 14:21"). None is "—".
     """
     if moment is None:
         return "—"
     local = timezone.localtime(moment)
     today = timezone.localdate()
-    clock = date_format(local, "H:i")
-    if local.date() == today:
-        return _("Today, %(clock)s") % {"clock": clock}
-    if local.date() == today - timedelta(days=1):
-        return _("Yesterday, %(clock)s") % {"clock": clock}
-    if local.date() == today + timedelta(days=1):
-        return _("Tomorrow, %(clock)s") % {"clock": clock}
+    near = {-1: (_("Yesterday"), _("yesterday")), 0: (_("Today"), _("today")), 1: (_("Tomorrow"), _("tomorrow"))}
+    words = near.get((local.date() - today).days)
+    if words:
+        return f"{words[place == 'inside']}, {date_format(local, 'H:i')}"
     return date_format(local, "j M" if local.year == today.year else "j M Y")
 
 
