@@ -83,15 +83,17 @@ class Runner:
             self.forget()
         self.start_servers()
         self.set_environment()
+        say("Starting the demo Okta and the mail catcher …")
+        okta, mail = self.start_demo()
         say("Migrating the database …")
         self.migrate()
-        say("Starting the demo Okta, the mail catcher, the worker and the web server …")
-        self.start_demo()
+        say("Starting the worker and the web server …")
         self.start_product()
+        self.okta.wait_until(lambda: _answers(okta, "/"))
+        self.mail.wait_until(lambda: _answers(mail, "/"))
         self.web.wait_until(self.is_ready, seconds=60)
         pasted = json.loads((self.folder / "okta" / "client.json").read_text())
-        ports = {"port": self.port, "mail": self.ports.last("mail"), "okta": self.ports.last("okta")}
-        say(BANNER.format(**ports, **pasted, logs=self.folder / "log"))
+        say(BANNER.format(port=self.port, mail=mail, okta=okta, **pasted, logs=self.folder / "log"))
         say(f"Started in {time.monotonic() - began:.1f} s.")
 
     def start_servers(self) -> None:
@@ -139,12 +141,12 @@ class Runner:
         if result.returncode:
             raise Trouble(f"The database could not be migrated. {migrating.last_words(5)}")
 
-    def start_demo(self) -> None:
+    def start_demo(self) -> tuple[int, int]:
+        """Start the demo Okta and the mail catcher, and return the ports of their pages."""
         okta, smtp, mail = self.ports.take("okta"), self.ports.last("smtp"), self.ports.take("mail")
         self._python(self.okta, "-m", "demo.okta", self.folder / "okta", str(okta))
         self._python(self.mail, "-m", "demo.mail", self.folder / "mail", str(smtp), str(mail))
-        self.okta.wait_until(lambda: _answers(okta, "/"))
-        self.mail.wait_until(lambda: _answers(mail, "/"))
+        return okta, mail
 
     def start_product(self) -> None:
         beat = self.folder / "beat"

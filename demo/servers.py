@@ -104,8 +104,11 @@ class Postgres:
         return self.child.stop()
 
     def destroy(self) -> None:
-        """Remove the data. The server must not run."""
-        shutil.rmtree(self._home / "data", ignore_errors=True)
+        """Remove the data, wherever it is. The server must not run."""
+        home = self.folder / "postgres"
+        shutil.rmtree(home.resolve(), ignore_errors=True)
+        if home.is_symlink():
+            home.unlink()
 
     @cached_property
     def _user(self) -> pwd.struct_passwd | None:

@@ -41,6 +41,8 @@ def configure(folder: Path) -> None:
             "django.middleware.security.SecurityMiddleware",
             "whitenoise.middleware.WhiteNoiseMiddleware",
             "demo.mail.views.guard",
+            # Refuses a Host that is not ours, as a page elsewhere would have by way of DNS.
+            "django.middleware.common.CommonMiddleware",
             "django.middleware.csrf.CsrfViewMiddleware",
         ],
         TEMPLATES=[{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}],

@@ -244,3 +244,8 @@ def test_an_outage_can_be_played_and_ended(okta, metadata, person):
     for state, status in (("out", 503), ("in", 200)):
         person.browser.post(f"{okta.origin}/outage/", {"csrfmiddlewaretoken": token, "state": state}, timeout=10)
         assert requests.get(f"{okta.issuer}/.well-known/openid-configuration", timeout=10).status_code == status
+
+
+def test_another_sites_name_for_this_machine_is_refused(okta):
+    """A page elsewhere must not read the client secret by a name of its own that leads to 127.0.0.1."""
+    assert requests.get(okta.origin, headers={"Host": "evil.example"}, timeout=5).status_code == 400
