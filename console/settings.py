@@ -203,7 +203,7 @@ SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_HTTPONLY = True
 CSRF_COOKIE_SAMESITE = "Lax"
-CSRF_FAILURE_VIEW = "console.views.csrf_refused"
+CSRF_FAILURE_VIEW = "console.views.health.csrf_refused"
 MESSAGE_STORAGE = "django.contrib.messages.storage.cookie.CookieStorage"
 
 # ---- Transport and headers -----------------------------------------------------------------------
@@ -292,6 +292,7 @@ CELERY_TASK_PUBLISH_RETRY = False
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_connect_timeout": 1,
     "socket_timeout": 5,
+    "max_retries": 0,  # Of a publisher. Workers have their own, without end.
     "visibility_timeout": 900,
 }
 CELERY_BEAT_SCHEDULE = {

@@ -2,18 +2,18 @@
 
 from django.urls import include, path
 
-from console import views
+from console.views import health
 
 console_patterns = [
-    path("healthz", views.healthz, name="healthz"),
-    path("readyz", views.readyz, name="readyz"),
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
 ]
 
 urlpatterns = [
     path("", include((console_patterns, "console"))),
 ]
 
-handler400 = views.bad_request
-handler403 = views.forbidden
-handler404 = views.not_found
-handler500 = views.server_error
+handler400 = health.bad_request
+handler403 = health.forbidden
+handler404 = health.not_found
+handler500 = health.server_error

@@ -14,6 +14,7 @@ from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 
 from audit.ids import new_id
+from audit.models import Result, record
 from users.access import Access
 from users.models import Enterprise, Organization, Role, RoleAssignment, Sendable, User, fold_email
 from users.models.mail import SendableQuerySet
@@ -114,6 +115,13 @@ class Invitation(Sendable):
     def save(self, *args: object, **kwargs: object) -> None:
         self.email_folded = fold_email(self.email)
         super().save(*args, **kwargs)  # type: ignore[arg-type]
+
+    @property
+    def message_key(self) -> str:
+        return f"{self.pk}.{self.serial}"
+
+    def record_bounce(self, reason: str) -> None:
+        record("invitation:bounced", enterprise=self.enterprise, target=self, result=Result.REFUSED, reason=reason)
 
     @property
     def token(self) -> str:

@@ -1,0 +1,89 @@
+"""Emails about accounts, sent by a worker after commit, and what time does to rows."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import redis
+from celery import Task, shared_task
+from django.db import transaction
+from django.utils import timezone
+from kombu.exceptions import OperationalError
+
+from users.emails import BATCH, send_batch
+from users.letters import answer, write
+from users.models import Enterprise, OutgoingEmail, Throttle, User
+from users.sessions import SessionStore
+
+if TYPE_CHECKING:
+    from users.models.mail import SendableQuerySet
+
+logger = logging.getLogger(__name__)
+
+# How long a sent email is remembered.
+KEEP_SENT = timedelta(days=30)
+
+
+def queue(task: Task, ids: list[str]) -> None:
+    """Have a worker run ``task`` with ``ids`` once the transaction has committed.
+
+    A broker that is down neither breaks nor holds up the request: the rows say what is to be done, and the sweep
+    finds them.
+    """
+    transaction.on_commit(lambda: _publish(task, ids))
+
+
+def _publish(task: Task, ids: list[str]) -> None:
+    try:
+        task.apply_async(args=[ids], retry=False)
+    except (OperationalError, redis.ConnectionError, redis.TimeoutError) as error:
+        logger.warning("not queued, the sweep will find it: %s", type(error).__name__)
+
+
+def post_email(name: str, *, user: User, **context: Any) -> OutgoingEmail:
+    """Ask for the email ``name`` to ``user``; it is sent once the caller's transaction has committed.
+
+    ``context`` must be JSON, and never a secret: the row is kept.
+    """
+    row = OutgoingEmail.objects.create(enterprise=user.enterprise, user=user, name=name, context=context)
+    queue(deliver, [row.pk])
+    return row
+
+
+def ask(name: str, *, email: str, enterprise: Enterprise | None = None) -> None:
+    """Leave a question about ``email`` for a worker to answer, by email only (``users.letters.answer``)."""
+    row = OutgoingEmail.objects.create(enterprise=enterprise, user=None, name=name, context={"email": email})
+    queue(deliver, [row.pk])
+
+
+@shared_task
+def deliver(ids: list[str]) -> None:
+    """Send these emails, those of them that are still due."""
+    _send(OutgoingEmail.objects.filter(pk__in=ids))
+
+
+@shared_task
+def sweep() -> None:
+    """Send what is due and was not queued, or was put back."""
+    _send(OutgoingEmail.objects.all())
+
+
+def _send(emails: SendableQuerySet) -> None:
+    emails = emails.select_related("enterprise", "user__connection")
+    while rows := emails.claim(timezone.now(), BATCH):
+        questions = [row for row in rows if row.user is None]
+        send_batch([row for row in rows if row.user is not None], write)
+        answers = [row.pk for question in questions for row in answer(question)]
+        if answers:
+            queue(deliver, answers)
+
+
+@shared_task
+def forget_expired() -> None:
+    """Delete sessions past their limits, throttles nobody fails on any more, and emails long sent or dropped."""
+    now = timezone.now()
+    SessionStore.clear_expired()
+    Throttle.forget(now)
+    OutgoingEmail.objects.filter(created_at__lt=now - KEEP_SENT).delete()

@@ -9,6 +9,7 @@ from django.db import models, transaction
 from django.utils import timezone
 
 from audit.ids import new_id
+from audit.models import Result, record
 from users.models.enterprise import Enterprise
 from users.models.user import User
 
@@ -33,6 +34,8 @@ class SendableQuerySet(models.QuerySet[Any]):
             self.model._default_manager.filter(pk__in=[row.pk for row in rows]).update(
                 claimed_at=at, attempts=models.F("attempts") + 1
             )
+        for row in rows:
+            row.claimed_at, row.attempts = at, row.attempts + 1
         return rows
 
 
@@ -50,6 +53,19 @@ class Sendable(models.Model):
     class Meta:
         abstract = True
 
+    @property
+    def message_key(self) -> str:
+        """What the Message-ID is made of: the same at every try, so that a second copy is known for one."""
+        return str(self.pk)
+
+    @property
+    def is_given_up(self) -> bool:
+        return self.sent_at is None and self.attempts >= MOST_ATTEMPTS
+
+    def record_bounce(self, reason: str) -> None:
+        """Write to the audit log that this was given up; ``reason`` is a class name."""
+        raise NotImplementedError
+
     def mark_sent(self, at: datetime) -> None:
         self.sent_at, self.claimed_at, self.send_error = at, None, ""
         self.save(update_fields=["sent_at", "claimed_at", "send_error"])
@@ -62,13 +78,22 @@ class Sendable(models.Model):
             self.attempts = MOST_ATTEMPTS
         self.save(update_fields=["claimed_at", "send_error", "send_after", "attempts"])
 
+    def drop(self) -> None:
+        """There is nothing to send after all, and will not be."""
+        self.claimed_at, self.send_after = None, None
+        self.save(update_fields=["claimed_at", "send_after"])
+
 
 class OutgoingEmail(Sendable):
-    """An email other than an invitation. ``context`` holds no secrets: links are made when it is sent."""
+    """An email other than an invitation. ``context`` holds no secrets: links are made when it is sent.
+
+    Without ``user`` it is a question somebody asked at the entrance ("which enterprises know this address?"): the
+    worker, not the request, finds out whom it concerns, so that the answer takes as long for everyone (T12).
+    """
 
     id = models.CharField(primary_key=True, max_length=12, default=new_id, editable=False)
-    enterprise = models.ForeignKey(Enterprise, on_delete=models.CASCADE, related_name="outgoing_emails")
-    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="outgoing_emails")
+    enterprise = models.ForeignKey(Enterprise, on_delete=models.CASCADE, null=True, related_name="outgoing_emails")
+    user = models.ForeignKey(User, on_delete=models.CASCADE, null=True, related_name="outgoing_emails")
     name = models.CharField(max_length=40)
     context = models.JSONField(default=dict, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
@@ -80,3 +105,13 @@ class OutgoingEmail(Sendable):
 
     def __str__(self) -> str:
         return self.name
+
+    def record_bounce(self, reason: str) -> None:
+        record(
+            "email:bounced",
+            enterprise=self.enterprise,
+            target=self.user,
+            result=Result.REFUSED,
+            reason=reason,
+            email=self.name,
+        )
