@@ -105,10 +105,6 @@ def sign_in_chart(days: Sequence[Day], enabled_on: date | None = None) -> Chart:
             weeks.append(Mark("100%" if last else middle, date_format(day.date, "j M"), "end" if last else "middle"))
         if day.date == enabled_on:
             early = x < 40
-            event = Mark(
-                f"{x:.3f}%", date_format(day.date, "j M"), "start" if early else "end", 6 if early else -6
-            )
-    grid = [
-        Mark(str(round(TOP + HEIGHT * (1 - part / 3), 1)), str(ceiling * part // 3)) for part in range(4)
-    ]
+            event = Mark(f"{x:.3f}%", date_format(day.date, "j M"), "start" if early else "end", 6 if early else -6)
+    grid = [Mark(str(round(TOP + HEIGHT * (1 - part / 3), 1)), str(ceiling * part // 3)) for part in range(4)]
     return Chart(bars=bars, grid=grid, weeks=weeks, event=event)

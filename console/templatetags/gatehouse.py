@@ -21,9 +21,7 @@ register = template.Library()
 @register.simple_tag
 def icon(name: str, size: int = 16, css: str = "") -> str:
     """A lucide icon, `size` pixels square, hidden from assistive technology: a word always stands beside it."""
-    return lucide(
-        name, size=size, stroke_width="1.75", aria_hidden="true", **{"class": f"icon {css}".strip()}
-    )
+    return lucide(name, size=size, stroke_width="1.75", aria_hidden="true", **{"class": f"icon {css}".strip()})
 
 
 @register.filter

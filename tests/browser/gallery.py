@@ -1,4 +1,7 @@
-"""A gallery of every component and of example pages, for eyes and for axe. A URL map of the tests, never of the product."""
+"""A gallery of every component and of example pages, for eyes and for axe.
+
+A URL map of the tests, never of the product.
+"""
 
 from __future__ import annotations
 
@@ -67,7 +70,12 @@ class Provider(forms.Form):
     provider = forms.ChoiceField(
         label="Provider",
         initial="okta",
-        choices=[("okta", "Okta"), ("entra", "Microsoft Entra ID"), ("google", "Google Workspace"), ("oidc", "Another")],
+        choices=[
+            ("okta", "Okta"),
+            ("entra", "Microsoft Entra ID"),
+            ("google", "Google Workspace"),
+            ("oidc", "Another"),
+        ],
         widget=forms.RadioSelect,
     )
 
@@ -133,7 +141,10 @@ def _sign_up() -> SignUp:
 
 def _context(request: HttpRequest, name: str) -> dict[str, object]:
     now = timezone.now()
-    forms_of_pages = {"signup": _sign_up, "invite": lambda: Invite({"emails": "grete.lund@halden"})}
+    forms_of_pages = {
+        "signup": _sign_up,
+        "invite": lambda: Invite({"emails": "grete.lund@halden", "role": "v", "where": "o"}),
+    }
     return {
         "request": SimpleNamespace(enterprise=HALDEN, user=INGRID, path=request.path),
         "csrf_token": "not-a-secret",
@@ -148,7 +159,9 @@ def _context(request: HttpRequest, name: str) -> dict[str, object]:
             for number, (full, local, status, method, role, where) in enumerate(PEOPLE)
         ],
         "form": forms_of_pages.get(name, lambda: None)(),
-        "connection_form": Connection({"issuer": "https://login.halden.example", "client_id": "0oab8k2wq1LmZ4Yc5d7", "scope": "e"}),
+        "connection_form": Connection(
+            {"issuer": "https://login.halden.example", "client_id": "0oab8k2wq1LmZ4Yc5d7", "scope": "e"}
+        ),
         "provider_form": Provider(),
         "chart": _chart(),
         "claims": [
