@@ -48,6 +48,7 @@ def configure(folder: Path) -> None:
         TEMPLATES=[{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}],
         # Cookies of 127.0.0.1 are shared by all its ports.
         CSRF_COOKIE_NAME="demo_mail_csrf",
+        TIME_ZONE="UTC",
         STATIC_URL="/static/",
         WHITENOISE_USE_FINDERS=True,
     )

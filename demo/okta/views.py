@@ -35,7 +35,7 @@ def home(request: HttpRequest) -> HttpResponse:
         {
             "issuer": ISSUER,
             "application": application,
-            "people": Person.objects.order_by("-is_assigned", "family_name"),
+            "people": Person.objects.order_by("-is_assigned", "given_name"),
             "is_out": OUTAGE.exists(),
         },
     )
