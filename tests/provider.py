@@ -31,6 +31,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
+_JWS = jwt.PyJWS()  # signs anything: a hostile provider need not make sense
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 
@@ -44,15 +45,16 @@ def private_key(kid: str, algorithm: str = "RS256", bits: int = 2048) -> Private
 
 @dataclass
 class SigningKey:
-    """A key of the provider's, as it signs with it and as it publishes it."""
+    """A key of the provider's, as it signs with it and as it publishes it. Without a `kid`, `name` tells keys apart."""
 
     kid: str | None = "first"
     algorithm: str = "RS256"
     bits: int = 2048
+    name: str = "nameless"
 
     @property
     def private(self) -> PrivateKey:
-        return private_key(self.kid or "nameless", self.algorithm, self.bits)
+        return private_key(self.kid or self.name, self.algorithm, self.bits)
 
     @property
     def jwk(self) -> dict[str, Any]:
@@ -66,7 +68,7 @@ class SigningKey:
 
     def sign(self, claims: dict[str, Any], **header: Any) -> str:
         named = {"kid": self.kid} if self.kid else {}
-        return jwt.encode(claims, self.private, self.algorithm, headers={**named, **header})
+        return _JWS.encode(json.dumps(claims).encode(), self.private, self.algorithm, headers={**named, **header})
 
 
 @dataclass(frozen=True)

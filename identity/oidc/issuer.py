@@ -110,7 +110,8 @@ def _parsed(text: str, allow_loopback_http: bool) -> str:
     if parts.scheme not in ("https", "http"):
         raise IssuerProblem(IssuerCode.NOT_HTTPS)
     if not host or not rest:
-        raise IssuerProblem(IssuerCode.NO_HOST)
+        meant = text.partition(":")[2].lstrip("/")
+        raise IssuerProblem(IssuerCode.NO_HOST, f"{parts.scheme}://{meant}" if meant else "")
     if "@" in parts.netloc:
         raise IssuerProblem(IssuerCode.USER_INFO, f"{parts.scheme}://{rest.partition('@')[2]}")
     if "#" in text:

@@ -1,0 +1,27 @@
+"""A provider, a door to it, and a walk through it. Nothing here needs the database."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from identity.egress import Egress
+from tests.identity.walk import Walk, relying_party
+from tests.provider import Provider
+
+
+@pytest.fixture
+def provider() -> Iterator[Provider]:
+    with Provider() as provider:
+        yield provider
+
+
+@pytest.fixture
+def egress() -> Iterator[Egress]:
+    egress = Egress(allow_loopback_http=True)
+    yield egress
+    egress.close()
+
+
+@pytest.fixture
+def walk(provider: Provider, egress: Egress) -> Walk:
+    return Walk(provider, egress, relying_party(provider))

@@ -1,0 +1,467 @@
+"""An ID token becomes claims only when everything about it is right (R2, R3)."""
+
+from __future__ import annotations
+
+import hmac
+import json
+import time
+from base64 import urlsafe_b64encode
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from identity.oidc import (
+    Code,
+    KeySet,
+    Metadata,
+    Refused,
+    RelyingParty,
+    thawed,
+    verify_id_token,
+    verify_refreshed_id_token,
+)
+from tests.identity.walk import Walk, relying_party
+from tests.provider import SigningKey, half_hash
+
+NOW = 1_800_000_000
+ISSUER = "https://example.okta.com"
+RP = RelyingParty(
+    connection_id="c0nnect10n00",
+    revision=1,
+    issuer=ISSUER,
+    client_id="gatehouse",
+    redirect_uri="https://eu.gatehouse.example/sso/c0nnect10n00/callback/",
+)
+METADATA = Metadata(
+    issuer=ISSUER,
+    authorization_endpoint=f"{ISSUER}/authorize",
+    token_endpoint=f"{ISSUER}/token",
+    jwks_uri=f"{ISSUER}/keys",
+    algorithms=("RS256", "ES256"),
+)
+RSA, EC = SigningKey("rsa"), SigningKey("ec", "ES256")
+
+
+def key_set(*keys: dict[str, Any]) -> KeySet:
+    return KeySet.parse(json.dumps({"keys": list(keys)}).encode())
+
+
+KEYS = key_set(RSA.jwk, EC.jwk)
+HONEST: dict[str, Any] = {
+    "iss": ISSUER,
+    "sub": "00u1alice",
+    "aud": "gatehouse",
+    "exp": NOW + 3600,
+    "iat": NOW,
+    "nonce": "the-nonce",
+}
+
+
+def verify(token: str, **known: Any) -> Any:
+    given = {"rp": RP, "metadata": METADATA, "keys": KEYS, "nonce": "the-nonce", "at": NOW} | known
+    return verify_id_token(token, **given)
+
+
+def refusal(token: str, **known: Any) -> Refused:
+    with pytest.raises(Refused) as caught:
+        verify(token, **known)
+    return caught.value
+
+
+def saying(**claims: Any) -> str:
+    """A token signed by the provider, honest but for `claims`; a claim of None is left out."""
+    said = {name: value for name, value in (HONEST | claims).items() if value is not None}
+    return RSA.sign(said)
+
+
+def b64(document: object) -> str:
+    body = document if isinstance(document, bytes) else json.dumps(document).encode()
+    return urlsafe_b64encode(body).rstrip(b"=").decode()
+
+
+def rs256(signed: str) -> bytes:
+    """The signature of the provider under anything at all."""
+    key = RSA.private
+    assert isinstance(key, RSAPrivateKey)
+    return key.sign(signed.encode(), PKCS1v15(), SHA256())
+
+
+def test_an_honest_token_becomes_frozen_claims() -> None:
+    """H1, R2."""
+    claims = verify(saying(email="alice@example.com", amr=["pwd", "mfa"], groups=["Everyone"], sid="s1"))
+    assert (claims.iss, claims.sub, claims.aud, claims.sid) == (ISSUER, "00u1alice", "gatehouse", "s1")
+    assert claims.email == "alice@example.com"
+    assert claims.amr == ("pwd", "mfa")
+    assert (claims.algorithm, claims.kid, claims.typ) == ("RS256", "rsa", "JWT")
+    assert claims.raw["groups"] == ("Everyone",)
+    with pytest.raises(AttributeError):
+        claims.sub = "someone-else"
+    with pytest.raises(TypeError):
+        claims.raw["sub"] = "someone-else"
+    assert thawed(claims.raw)["groups"] == ["Everyone"]
+
+
+def test_es256_is_as_good_as_rs256() -> None:
+    """R3."""
+    assert verify(EC.sign(HONEST)).algorithm == "ES256"
+
+
+def test_a_sign_in_over_http_ends_in_claims(walk: Walk) -> None:
+    """H1, H14: discovery, keys, code and token, all over the wire."""
+    assert walk.sign_in().email == "alice@example.com"
+
+
+def test_the_clock_may_be_an_aware_datetime_but_never_a_naive_one() -> None:
+    assert verify(saying(), at=datetime.fromtimestamp(NOW, UTC)).iat == NOW
+    with pytest.raises(ValueError, match="zone"):
+        verify(saying(), at=datetime.fromtimestamp(NOW, UTC).replace(tzinfo=None))
+
+
+@pytest.mark.parametrize("name", ["iss", "sub", "aud", "exp", "iat", "nonce"])
+def test_no_required_claim_may_be_missing(name: str) -> None:
+    """H2, H3, H4, H6, H12: invalid-missing-iss, missing-sub, missing-aud, missing-exp, missing-iat, missing-nonce."""
+    refused = refusal(saying(**{name: None}))
+    assert (refused.code, refused.expected) == (Code.MISSING_CLAIM, name)
+
+
+@pytest.mark.parametrize(
+    "issuer",
+    [
+        ISSUER + "/",
+        "https://EXAMPLE.okta.com",
+        "http://example.okta.com",
+        ISSUER + "/oauth2/default",
+        "https://example.okta.com.evil.example",
+        "",
+        7,
+        [ISSUER],
+    ],
+)
+def test_a_nearly_right_issuer_is_the_wrong_issuer(issuer: object) -> None:
+    """H2: invalid-iss."""
+    assert refusal(saying(iss=issuer)).code is Code.ISSUER_MISMATCH
+
+
+@pytest.mark.parametrize("subject", ["", "   ", "x" * 256, 17, ["00u1alice"], {"id": 1}, True, "a\nb", "\u202eab"])
+def test_a_subject_is_a_sane_non_empty_string(subject: object) -> None:
+    """H3, R2: missing-sub; at most 255 characters, nothing unprintable."""
+    assert refusal(saying(sub=subject)).code is Code.BAD_SUBJECT
+    assert verify(saying(sub="x" * 255)).sub == "x" * 255
+
+
+@pytest.mark.parametrize(
+    "audience",
+    ["someone-else", ["gatehouse", "other"], ["other", "gatehouse"], [], ["gatehouse", "gatehouse"], 5, {}, [[]]],
+)
+def test_a_wrong_or_an_extra_audience_is_refused(audience: object) -> None:
+    """H4: invalid-aud, invalid-secondary-aud."""
+    assert refusal(saying(aud=audience)).code is Code.AUDIENCE_MISMATCH
+
+
+def test_our_client_id_alone_in_a_list_is_fine() -> None:
+    """H5: valid-aud-as-array."""
+    assert verify(saying(aud=["gatehouse"])).aud == "gatehouse"
+
+
+def test_an_authorized_party_must_be_us() -> None:
+    """R2."""
+    assert verify(saying(azp="gatehouse")).sub == "00u1alice"
+    assert refusal(saying(azp="other")).code is Code.AZP_MISMATCH
+    assert refusal(saying(azp=["gatehouse"])).code is Code.AZP_MISMATCH
+
+
+@pytest.mark.parametrize(
+    ("claims", "code"),
+    [
+        ({"iat": NOW - 4000, "exp": NOW - 60}, Code.EXPIRED),
+        ({"iat": NOW + 61}, Code.ISSUED_IN_FUTURE),
+        ({"iat": NOW - 601}, Code.TOO_OLD),
+        ({"exp": NOW - 1, "iat": NOW}, Code.ABSURD_TIME),
+        ({"exp": NOW * 1000}, Code.ABSURD_TIME),
+        ({"exp": 10**400}, Code.ABSURD_TIME),
+        ({"exp": str(NOW + 60)}, Code.ABSURD_TIME),
+        ({"exp": True}, Code.ABSURD_TIME),
+        ({"iat": -1}, Code.ABSURD_TIME),
+        ({"iat": {}}, Code.ABSURD_TIME),
+        ({"nbf": NOW + 61}, Code.NOT_YET_VALID),
+        ({"nbf": "soon"}, Code.NOT_YET_VALID),
+    ],
+)
+def test_old_future_and_absurd_times_are_refused(claims: dict[str, Any], code: Code) -> None:
+    """H6: invalid-expired-exp and its neighbours; R2: at most 10 minutes old, at most 60 s of skew."""
+    assert refusal(saying(**claims)).code is code
+
+
+@pytest.mark.parametrize(
+    "claims", [{"exp": NOW - 59, "iat": NOW - 500}, {"iat": NOW + 60}, {"iat": NOW - 600}, {"exp": NOW + 60.5}]
+)
+def test_a_minute_of_skew_is_forgiven(claims: dict[str, Any]) -> None:
+    """R2."""
+    assert verify(saying(**claims)).sub == "00u1alice"
+
+
+def test_an_infinite_time_is_no_time() -> None:
+    """H6: JSON numbers can overflow to infinity."""
+    header, _, _ = saying().split(".")
+    payload = json.dumps(HONEST).replace(str(NOW + 3600), "1e400").encode()
+    signed = f"{header}.{b64(payload)}"
+    signature = rs256(signed)
+    assert refusal(f"{signed}.{b64(signature)}").code is Code.ABSURD_TIME
+
+
+@pytest.mark.parametrize("nonce", ["another", "the-nonce ", "THE-NONCE", "ünïcode"])
+def test_a_wrong_nonce_is_refused_and_never_repeated(nonce: str) -> None:
+    """H12: nonce-invalid; R12."""
+    refused = refusal(saying(nonce=nonce))
+    assert (refused.code, refused.expected, refused.got) == (Code.NONCE_MISMATCH, "", "")
+
+
+def test_an_attempt_without_a_nonce_accepts_nothing() -> None:
+    """H12: an empty nonce on our side must not match an empty one on theirs."""
+    assert refusal(saying(), nonce="").code is Code.NONCE_MISMATCH
+    assert refusal(saying(nonce=""), nonce="").code is Code.BAD_CLAIM
+
+
+def test_hashes_are_checked_when_present() -> None:
+    """H13: invalid-athash; and c_hash alike."""
+    good = saying(at_hash=half_hash("the-token"), c_hash=half_hash("the-code"))
+    assert verify(good, access_token="the-token", code="the-code").sub == "00u1alice"
+    assert refusal(good, access_token="another", code="the-code").code is Code.AT_HASH_MISMATCH
+    assert refusal(good, access_token="the-token", code="another").code is Code.C_HASH_MISMATCH
+    assert refusal(good).code is Code.AT_HASH_MISMATCH
+    assert refusal(saying(at_hash=5), access_token="the-token").code is Code.AT_HASH_MISMATCH
+
+
+@pytest.mark.parametrize(
+    "algorithm", ["none", "None", "NONE", "", "HS256", "HS512", "RS384", "ES384", "EdDSA", "PS256"]
+)
+def test_no_other_algorithm_is_listened_to(algorithm: str) -> None:
+    """H9, H10: idtoken-sig-none, invalid-null-alg, invalid-sig-hs256, invalid-alternate-alg.
+
+    PS256 is one of ours but this provider does not offer it.
+    """
+    token = f"{b64({'alg': algorithm, 'typ': 'JWT', 'kid': 'rsa'})}.{b64(HONEST)}."
+    assert refusal(token).code is Code.ALGORITHM_NOT_ALLOWED
+
+
+@pytest.mark.parametrize("header", [{}, {"alg": None}, {"alg": ["RS256"]}, {"alg": 1}])
+def test_a_header_without_an_algorithm_is_refused(header: dict[str, Any]) -> None:
+    """H9."""
+    assert refusal(f"{b64(header)}.{b64(HONEST)}.{b64(b'x')}").code is Code.ALGORITHM_NOT_ALLOWED
+
+
+def test_the_public_key_is_no_shared_secret() -> None:
+    """H10: an HMAC made with the published key, the classic confusion."""
+    signed = f"{b64({'alg': 'HS256', 'kid': 'rsa'})}.{b64(HONEST)}"
+    signature = hmac.digest(json.dumps(RSA.jwk).encode(), signed.encode(), "sha256")
+    assert refusal(f"{signed}.{b64(signature)}").code is Code.ALGORITHM_NOT_ALLOWED
+
+
+@pytest.mark.parametrize("impostor", [SigningKey("impostor-rsa"), SigningKey("impostor-ec", "ES256")])
+def test_a_signature_of_another_key_is_refused(impostor: SigningKey) -> None:
+    """H10: invalid-sig-rs256, invalid-sig-es256."""
+    kid = "rsa" if impostor.algorithm == "RS256" else "ec"
+    assert refusal(impostor.sign(HONEST, kid=kid)).code is Code.BAD_SIGNATURE
+
+
+def test_an_algorithm_must_suit_its_key() -> None:
+    """R3: an ES256 token that names an RSA key."""
+    assert refusal(EC.sign(HONEST, kid="rsa")).code is Code.UNKNOWN_KEY
+
+
+@pytest.mark.parametrize("header", [{"crit": ["exp"]}, {"jku": "https://evil.example"}, {"jwk": {}}, {"x5u": "x"}])
+def test_headers_that_bring_their_own_rules_are_refused(header: dict[str, Any]) -> None:
+    """R3."""
+    assert refusal(RSA.sign(HONEST, **header)).code is Code.HEADER_NOT_ALLOWED
+
+
+@pytest.mark.parametrize("typ", ["at+jwt", "logout+jwt", "application/at+jwt", "secevent+jwt", ""])
+def test_a_token_of_another_declared_type_is_not_an_id_token(typ: str) -> None:
+    """R2."""
+    token = f"{b64({'alg': 'RS256', 'kid': 'rsa', 'typ': typ})}.{b64(HONEST)}.{b64(b'x')}"
+    assert refusal(token).code is Code.WRONG_TOKEN_TYPE
+
+
+def test_no_kid_is_fine_with_one_key_and_ambiguous_with_two() -> None:
+    """H7, H8: kid-absent-single-jwks, kid-absent-multiple-jwks."""
+    nameless = SigningKey(None)
+    token = nameless.sign(HONEST)
+    encryption = SigningKey("enc").jwk | {"use": "enc"}
+    assert verify(token, keys=key_set(nameless.jwk)).kid == ""
+    assert verify(token, keys=key_set(nameless.jwk, encryption)).sub == "00u1alice"
+    assert refusal(token, keys=key_set(nameless.jwk, RSA.jwk)).code is Code.AMBIGUOUS_KEY
+    assert refusal(token, keys=key_set(nameless.jwk, EC.jwk)).code is Code.AMBIGUOUS_KEY
+
+
+def test_two_keys_of_one_name_are_ambiguous() -> None:
+    """R3."""
+    twin = SigningKey("twin").jwk | {"kid": "rsa"}
+    assert refusal(saying(), keys=key_set(RSA.jwk, twin)).code is Code.AMBIGUOUS_KEY
+
+
+@pytest.mark.parametrize("kid", [5, "", ["rsa"], {}])
+def test_a_kid_is_a_string(kid: object) -> None:
+    token = f"{b64({'alg': 'RS256', 'kid': kid})}.{b64(HONEST)}.{b64(b'x')}"
+    assert refusal(token).code is Code.UNKNOWN_KEY
+
+
+def test_a_small_rsa_key_is_not_enough() -> None:
+    """R3: RSA of 2048 bits or more."""
+    small = SigningKey("small", bits=1024)
+    with pytest.warns(jwt.warnings.InsecureKeyLengthWarning):
+        token = small.sign(HONEST)
+    assert refusal(token, keys=key_set(small.jwk)).code is Code.KEY_TOO_SMALL
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"use": "enc"}, {"key_ops": ["encrypt"]}, {"alg": "RS512"}, {"d": "private"}, {"kty": "oct"}, {"n": "AQAB=!"}],
+)
+def test_keys_that_are_not_for_these_signatures_are_not_used(change: dict[str, Any]) -> None:
+    """R3: keys for signatures only; published private keys are nobody's."""
+    assert refusal(saying(), keys=key_set(RSA.jwk | change, EC.jwk)).code is Code.UNKNOWN_KEY
+
+
+def test_an_absurd_key_is_left_out_before_it_costs_anything() -> None:
+    huge_modulus = RSA.jwk | {"n": b64(b"\xff" * 1200)}
+    huge_exponent = RSA.jwk | {"e": b64(b"\xff" * 256)}
+    off_the_curve = EC.jwk | {"x": b64(b"\x01" * 32)}
+    assert len(key_set(huge_modulus, huge_exponent, off_the_curve, EC.jwk).keys) == 1
+
+
+def test_a_promised_authentication_age_is_checked() -> None:
+    """K7: max_age and acr_values may be ignored by a provider, so what comes back is checked."""
+    assert verify(saying(auth_time=NOW - 30), max_age=60).auth_time == NOW - 30
+    assert verify(saying(auth_time=NOW - 50), max_age=0).auth_time == NOW - 50
+    assert refusal(saying(auth_time=NOW - 61), max_age=0).code is Code.AUTHENTICATION_TOO_OLD
+    assert refusal(saying(), max_age=0).code is Code.MISSING_CLAIM
+    assert refusal(saying(auth_time="now")).code is Code.BAD_CLAIM
+    assert verify(saying(acr="phr"), acr_values=("phr", "phrh")).acr == "phr"
+    assert refusal(saying(acr="pwd"), acr_values=("phr",)).code is Code.ACR_MISMATCH
+    assert refusal(saying(), acr_values=("phr",)).code is Code.ACR_MISMATCH
+
+
+def test_markup_and_direction_marks_do_not_get_far() -> None:
+    """H30: what people read is one clean, short line; what decides is refused when it is not clean."""
+    claims = verify(saying(name="Al\u202eice\r\nSet-Cookie: x" + "y" * 500, email="a\u200bb@example.com"))
+    assert claims.name.startswith("Al ice Set-Cookie: x")
+    assert len(claims.name) == 200
+    assert claims.email == ""
+    refused = refusal(saying(iss="https://evil.example/\r\n\u2066<script>" + "z" * 900))
+    assert refused.got.isprintable()
+    assert len(refused.got) <= 160
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [b"[]", b"null", b"", b"{", b"\xff\xfe", b'{"iss": NaN}', b'{"x": "\\ud800"}', b'{"x": "\\u0000"}', b"[" * 90000],
+)
+def test_a_payload_that_is_no_sane_object_is_malformed(payload: bytes) -> None:
+    """R4: signed by the provider, and still nothing a database could keep."""
+    signed = f"{b64({'alg': 'RS256', 'kid': 'rsa'})}.{b64(payload[:40000])}"
+    signature = rs256(signed)
+    assert refusal(f"{signed}.{b64(signature)}").code is Code.MALFORMED_TOKEN
+
+
+@pytest.mark.parametrize("spoil", ["a.b", "....", "", "a.b.c.d.e", "ü.b.c", "x" * 70000, "!.b.c"])
+def test_what_has_not_the_shape_of_a_token_is_malformed(spoil: str) -> None:
+    """R4; five parts would be an encrypted one."""
+    assert refusal(spoil).code is Code.MALFORMED_TOKEN
+
+
+def test_a_token_has_one_spelling() -> None:
+    """A second spelling of the same bytes is refused, padding and stray characters included."""
+    token = saying()
+    assert refusal(token + "=").code is Code.MALFORMED_TOKEN
+    assert refusal(token + "\n").code is Code.MALFORMED_TOKEN
+    assert refusal(token.replace(".", ".\n", 1)).code is Code.BAD_SIGNATURE
+
+
+def test_metadata_of_another_issuer_verifies_nothing() -> None:
+    """R1: the relying party of A with the metadata of B."""
+    other = RelyingParty("c2", 1, "https://other.okta.com", "gatehouse", "https://x.example/cb")
+    assert refusal(saying(), rp=other).code is Code.DISCOVERY_ISSUER_MISMATCH
+
+
+def test_a_refreshed_token_is_about_the_same_person() -> None:
+    """H18: refresh-token, refresh-token-invalid-issuer, refresh-token-invalid-sub."""
+
+    def refreshed(token: str, nonce: str | None = "the-nonce") -> Any:
+        return verify_refreshed_id_token(token, RP, METADATA, KEYS, subject="00u1alice", at=NOW, nonce=nonce)
+
+    assert refreshed(saying(nonce=None)).sub == "00u1alice"
+    assert refreshed(saying()).sub == "00u1alice"
+    for token, code in [
+        (saying(sub="00u2mallory"), Code.SUBJECT_CHANGED),
+        (saying(iss="https://evil.example"), Code.ISSUER_MISMATCH),
+        (saying(aud="other"), Code.AUDIENCE_MISMATCH),
+        (saying(nonce="another"), Code.NONCE_MISMATCH),
+    ]:
+        with pytest.raises(Refused) as caught:
+            refreshed(token)
+        assert caught.value.code is code
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    claims=st.dictionaries(
+        st.sampled_from([*HONEST, "azp", "nbf", "auth_time", "sid", "amr", "email", "name", "at_hash", "acr"]),
+        json_values,
+        max_size=5,
+    )
+)
+def test_whatever_a_provider_signs_is_claims_or_a_refusal(claims: dict[str, Any]) -> None:
+    """R4."""
+    payload = json.dumps(HONEST | claims).encode()
+    signed = f"{b64({'alg': 'RS256', 'kid': 'rsa'})}.{b64(payload)}"
+    signature = rs256(signed)
+    with suppress(Refused):
+        assert verify(f"{signed}.{b64(signature)}", access_token="x").iss == ISSUER
+
+
+@settings(max_examples=150, deadline=None)
+@given(header=st.dictionaries(st.sampled_from(["alg", "kid", "typ", "b64", "zip"]), json_values | st.just("RS256")))
+def test_whatever_a_header_says_is_a_refusal(header: dict[str, Any]) -> None:
+    """R4: nobody signed these."""
+    assert isinstance(refusal(f"{b64(header)}.{b64(HONEST)}.{b64(b'x' * 256)}").code, Code)
+
+
+@settings(max_examples=150, deadline=None)
+@given(token=st.text(max_size=200) | st.from_regex(r"[A-Za-z0-9_=-]{0,40}\.[A-Za-z0-9_-]{0,40}\.[A-Za-z0-9_-]{0,40}"))
+def test_any_string_is_a_refusal(token: str) -> None:
+    """R4."""
+    assert isinstance(refusal(token).code, Code)
+
+
+def test_verification_is_cheap() -> None:
+    """A sign-in must not cost what parsing keys costs: keys are parsed once and only then used."""
+    token = saying()
+    verify(token)
+    started = time.process_time()
+    for _ in range(50):
+        verify(token)
+    assert (time.process_time() - started) / 50 < 0.002
+
+
+def test_the_relying_party_keeps_its_secret(walk: Walk) -> None:
+    """R12."""
+    rp = relying_party(walk.provider, client_secret="canary-secret")
+    assert "canary-secret" not in repr(rp)
+    tokens, _ = walk.tokens()
+    assert tokens.access_token not in repr(tokens)
+    assert tokens.unverified_id_token not in repr(tokens)
