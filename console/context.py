@@ -35,6 +35,7 @@ DAILY = (
         Permission.SEE_DASHBOARD,
         ("console:dashboard",),
     ),
+    NavItem(_("Audit log"), "scroll-text", "console:audit", Permission.SEE_AUDIT_LOG, ("console:audit",)),
 )
 ADVANCED: tuple[NavItem, ...] = ()
 

@@ -121,6 +121,7 @@ INSTALLED_APPS = [
     "django.contrib.postgres",
     "django.forms",
     "csp",
+    "django_guid",
     "django_htmx",
     "lucide",
     "anymail",
@@ -203,7 +204,7 @@ SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_HTTPONLY = True
 CSRF_COOKIE_SAMESITE = "Lax"
-CSRF_FAILURE_VIEW = "console.views.health.csrf_refused"
+CSRF_FAILURE_VIEW = "console.views.errors.csrf_refused"
 MESSAGE_STORAGE = "django.contrib.messages.storage.cookie.CookieStorage"
 
 # ---- Transport and headers -----------------------------------------------------------------------
@@ -241,14 +242,15 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 2000
 # ---- Static files, language, time ----------------------------------------------------------------
 
 STATIC_URL = "/static/"
-STATIC_ROOT = env.path("STATIC_ROOT", BASE_DIR / "staticfiles")
+# In development files are served from where they are written.
+STATIC_ROOT = env.path("STATIC_ROOT", None if DEVELOPMENT else BASE_DIR / "staticfiles")
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
-        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
-        if DEVELOPMENT
-        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        if env.bool("STATICFILES_MANIFEST", not DEVELOPMENT)
+        else "django.contrib.staticfiles.storage.StaticFilesStorage"
     },
 }
 WHITENOISE_USE_FINDERS = DEVELOPMENT
@@ -292,7 +294,6 @@ CELERY_TASK_PUBLISH_RETRY = False
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_connect_timeout": 1,
     "socket_timeout": 5,
-    "max_retries": 0,  # Of a publisher. Workers have their own, without end.
     "visibility_timeout": 900,
 }
 CELERY_BEAT_SCHEDULE = {

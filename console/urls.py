@@ -2,9 +2,12 @@
 
 from django.urls import include, path
 
-from console.views import health
+from console.views import audit, dashboard, errors, health
 
 console_patterns = [
+    path("", dashboard.dashboard, name="dashboard"),
+    path("audit/", audit.audit_log, name="audit"),
+    path("audit/download/", audit.download, name="audit_download"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
 ]
@@ -13,7 +16,7 @@ urlpatterns = [
     path("", include((console_patterns, "console"))),
 ]
 
-handler400 = health.bad_request
-handler403 = health.forbidden
-handler404 = health.not_found
-handler500 = health.server_error
+handler400 = errors.bad_request
+handler403 = errors.forbidden
+handler404 = errors.not_found
+handler500 = errors.server_error

@@ -1,0 +1,219 @@
+"""What the dashboard shows, read with a fixed number of queries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from django.db.models import Count, F, Q
+from django.db.models.functions import TruncDate
+from django.urls import reverse
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from audit.actions import Action
+from audit.models import Event
+from console.charts import Chart, Day, sign_in_chart
+from identity.models import Connection
+from invitations.models import Invitation
+from users.access import Access, Permission
+from users.models import Enterprise, Method, User
+
+if TYPE_CHECKING:
+    from audit.models import EventQuerySet
+    from users.models.user import UserQuerySet
+
+DAYS = 30
+
+
+@dataclass(frozen=True)
+class People:
+    """How many people are in which state; one query."""
+
+    connected: int
+    password: int
+    switching: int
+    disabled: int
+    invited: int
+
+    @property
+    def total(self) -> int:
+        return self.connected + self.password + self.switching + self.disabled
+
+    @classmethod
+    def count(cls, users: UserQuerySet) -> People:
+        joined = Q(joined_at__isnull=False, disabled_at=None)
+        return cls(
+            **users.order_by().aggregate(
+                connected=Count("pk", joined & Q(connection__isnull=False, switching_to=None), distinct=True),
+                password=Count("pk", joined & Q(connection=None, switching_to=None), distinct=True),
+                switching=Count("pk", joined & Q(switching_to__isnull=False), distinct=True),
+                disabled=Count("pk", Q(disabled_at__isnull=False), distinct=True),
+                invited=Count("pk", Q(joined_at=None, disabled_at=None), distinct=True),
+            )
+        )
+
+
+def sign_ins_by_day(events: EventQuerySet, zone: ZoneInfo, today: date) -> list[Day]:
+    """Count sign-ins and refusals of the last 30 days, ``today`` last, with the empty days in between; one query."""
+    first = today - timedelta(days=DAYS - 1)
+    started, refused = Q(action=Action.SESSION_STARTED), Q(action=Action.SESSION_REFUSED)
+    rows = (
+        events.filter(started | refused)
+        .between(datetime(first.year, first.month, first.day, tzinfo=zone), None)
+        .annotate(day=TruncDate("at", tzinfo=zone))
+        .values("day")
+        .annotate(
+            okta=Count("pk", started & Q(details__method=Method.CONNECTION)),
+            password=Count("pk", started & ~Q(details__method=Method.CONNECTION)),
+            refused=Count("pk", refused),
+        )
+    )
+    found = {row["day"]: Day(row["day"], row["okta"], row["password"], row["refused"]) for row in rows}
+    days = [first + timedelta(days=n) for n in range(DAYS)]
+    return [found.get(day, Day(day, 0, 0, 0)) for day in days]
+
+
+@dataclass(frozen=True)
+class Step:
+    title: str | Promise
+    text: str | Promise
+    is_done: bool
+    url: str = ""
+    button: str | Promise = ""
+
+
+@dataclass(frozen=True)
+class Checklist:
+    """What is left to do until the enterprise runs on its provider. Gone when all of it is done."""
+
+    steps: list[Step]
+
+    @property
+    def done(self) -> list[Step]:
+        return [step for step in self.steps if step.is_done]
+
+    @property
+    def now(self) -> Step | None:
+        return next((step for step in self.steps if not step.is_done), None)
+
+    @property
+    def later(self) -> list[Step]:
+        return [step for step in self.steps if not step.is_done][1:]
+
+    @classmethod
+    def of(cls, user: User, connection: Connection | None, people: People, anyone_invited: bool) -> Checklist:
+        revision = connection.latest if connection else None
+        set_up = reverse("identity:setup", args=[connection.pk]) if connection else reverse("identity:connections")
+        label = connection.label if connection else "Okta"
+        return cls(
+            [
+                Step(
+                    _("Confirm your email"),
+                    _("Open the link we sent to %(email)s.") % {"email": user.email},
+                    user.is_email_confirmed,
+                    reverse("users:account"),
+                    _("Send it again"),
+                ),
+                Step(
+                    _("Connect %(provider)s") % {"provider": label},
+                    _("About ten minutes, with your Okta open beside it."),
+                    bool(revision and revision.is_complete),
+                    set_up,
+                    _("Set up"),
+                ),
+                Step(
+                    _("Test a sign-in"),
+                    _("Signs nobody in. You see what the provider says about you."),
+                    bool(revision and (revision.tested_at or (connection and connection.serving_id))),
+                    set_up,
+                    _("Test"),
+                ),
+                Step(
+                    _("Enable %(provider)s") % {"provider": label},
+                    _("From then on all new users use it."),
+                    bool(connection and connection.is_enabled),
+                    set_up,
+                    _("Enable"),
+                ),
+                Step(
+                    _("Invite people"),
+                    _("They get an email with a link."),
+                    anyone_invited,
+                    reverse("invitations:invite"),
+                    _("Invite people"),
+                ),
+            ]
+        )
+
+    @property
+    def is_complete(self) -> bool:
+        return all(step.is_done for step in self.steps)
+
+
+@dataclass(frozen=True)
+class Health:
+    """How the enterprise's enabled connection is doing; one query beside the connection's own."""
+
+    connection: Connection
+    linked: int
+    last_sign_in: Event | None
+    signed_in: int
+    refused: int
+
+    @classmethod
+    def of(cls, connection: Connection, at: datetime) -> Health:
+        events = Event.objects.of(connection.enterprise)
+        recent = events.between(at - timedelta(hours=24), None).aggregate(
+            signed_in=Count("pk", Q(action=Action.SESSION_STARTED, details__connection=connection.pk)),
+            refused=Count("pk", Q(action=Action.SESSION_REFUSED, details__connection=connection.pk)),
+        )
+        last = events.filter(action=Action.SESSION_STARTED, details__connection=connection.pk).newest_first().first()
+        return cls(connection, connection.subjects.count(), last, **recent)
+
+
+@dataclass(frozen=True)
+class Overview:
+    people: People
+    days: list[Day]
+    chart: Chart
+    connection: Connection | None
+    checklist: Checklist | None
+    health: Health | None
+    activity: list[Event]
+    open_invitations: int
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether there is nothing to draw yet."""
+        return not any(day.okta or day.password or day.refused for day in self.days)
+
+    @classmethod
+    def of(cls, enterprise: Enterprise, access: Access, at: datetime, zone: ZoneInfo) -> Overview:
+        """Read what ``access`` permits to see: the whole enterprise, or the people of one's organizations."""
+        users = access.people()
+        events = Event.objects.of(enterprise)
+        if not access.everywhere(Permission.SEE_PEOPLE):
+            events = events.filter(actor__in=users)
+        people = People.count(users)
+        connection = (
+            Connection.objects.of(enterprise)
+            .select_related("serving")
+            .order_by(F("enabled_at").asc(nulls_last=True), "created_at")
+            .first()
+        )
+        if connection:
+            connection.enterprise = enterprise
+        enabled_on = connection.enabled_at.astimezone(zone).date() if connection and connection.enabled_at else None
+        days = sign_ins_by_day(events, zone, at.astimezone(zone).date())
+        checklist = None
+        if access.may(Permission.MANAGE_CONNECTIONS):
+            invited = Invitation.objects.of(enterprise).exists()
+            checklist = Checklist.of(access.user, connection, people, invited)
+        health = Health.of(connection, at) if connection and connection.is_enabled else None
+        activity = list(events.newest_first()[:6]) if access.may(Permission.SEE_AUDIT_LOG) else []
+        return cls(
+            people, days, sign_in_chart(days, enabled_on), connection, checklist, health, activity, people.invited
+        )

@@ -1,0 +1,54 @@
+"""How events of the audit log read."""
+
+from __future__ import annotations
+
+from django import template
+
+from audit.actions import Action
+from audit.models import Event, Result
+
+register = template.Library()
+
+ICONS = {
+    "session": "log-in",
+    "connection": "key-round",
+    "invitation": "mail-plus",
+    "role": "id-card",
+    "user": "user",
+    "organization": "building-2",
+    "email": "mail",
+    "password": "key-round",
+    "break-glass": "life-buoy",
+    "enterprise": "building-2",
+    "audit": "download",
+}
+
+
+@register.filter
+def event_icon(event: Event) -> str:
+    """The lucide name of what ``event`` is about; a refusal has its own."""
+    if event.result == Result.REFUSED:
+        return "circle-x"
+    return ICONS.get(event.action.partition(":")[0], "circle-dot")
+
+
+@register.filter
+def event_phrase(event: Event) -> str:
+    """What stands between who did it and what it was done to: “invited”, “gave a role to”."""
+    return str(Action(event.action).label) if event.action in Action else event.action
+
+
+@register.filter
+def event_object(event: Event) -> str:
+    """Whom or what it was done to; empty when that is who did it."""
+    return "" if event.target_label == event.actor_label else event.target_label
+
+
+@register.filter
+def detail_words(value: object) -> str:
+    """A value of an event's details in one line: lists with commas, dictionaries as ``key=value``."""
+    if isinstance(value, dict):
+        return ", ".join(f"{key}={inner}" for key, inner in value.items())
+    if isinstance(value, list):
+        return ", ".join(str(inner) for inner in value)
+    return str(value)

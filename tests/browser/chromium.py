@@ -1,0 +1,27 @@
+"""Debian's Chromium, driven by Playwright."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+from playwright.sync_api import Browser, Playwright
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+
+
+def path() -> str | None:
+    """Return where Chromium is: what CHROMIUM says, or the first one on the path."""
+    return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+
+
+def launch(playwright: Playwright) -> Browser:
+    """Start Chromium without a window. Raises RuntimeError, loudly, when there is none."""
+    executable = path()
+    if executable is None:
+        raise RuntimeError("Chromium is missing, so no browser test can run: script/bootstrap test installs it.")
+    return playwright.chromium.launch(executable_path=executable, args=FLAGS)

@@ -1,0 +1,100 @@
+"""The dashboard: where one stands, what to do next, and only what one may see."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from audit.actions import Action
+from audit.models import Event
+from console.overview import Overview
+from identity.models import Connection, Provider
+from tests.cast import Cast, browser_of, make_user
+from users.access import Access
+from users.models import Method
+
+pytestmark = pytest.mark.servers
+
+
+def _page(cast: Cast, who: str = "aiko") -> str:
+    response = browser_of(getattr(cast, who)).get("/")
+    assert response.status_code == 200
+    return response.content.decode()
+
+
+def _enabled_connection(cast: Cast) -> Connection:
+    now = timezone.now()
+    made = Connection.objects.create(enterprise=cast.halden, provider=Provider.OKTA, created_by=cast.ingrid)
+    revision = made.revise(by=cast.ingrid, at=now, secret="s" * 20, issuer="https://halden.okta.com", client_id="0oa")
+    revision.tested_at = now
+    revision.save()
+    made.enable(revision, now)
+    return made
+
+
+def test_a_new_enterprise_sees_what_to_do_next(cast: Cast) -> None:
+    assert "Connect Okta" in _page(cast)
+    assert "1 of 5 done" in _page(cast)
+
+
+def test_the_checklist_goes_away_when_all_of_it_is_done(cast: Cast) -> None:
+    from invitations.models import Invitation
+    from users.models import Role
+
+    made = _enabled_connection(cast)
+    Invitation.issue(
+        enterprise=cast.halden, email="new@halden.example", role=Role.VIEWER, organization=cast.oslo,
+        connection=made, by=cast.ingrid, at=timezone.now(),
+    )  # fmt: skip
+    page = _page(cast)
+    assert " done</span>" not in page
+    assert "halden.okta.com" in page
+
+
+def test_people_and_sign_ins_are_counted_by_state_and_day(cast: Cast) -> None:
+    made = _enabled_connection(cast)
+    make_user(cast.halden, "Okta Person", "okta@halden.example", connection=made)
+    make_user(cast.halden, "Gone", "gone@halden.example", disabled_at=timezone.now())
+    now = timezone.now()
+    for days, method in ((0, Method.CONNECTION), (0, Method.PASSWORD), (3, Method.CONNECTION), (40, Method.PASSWORD)):
+        Event.objects.create(
+            enterprise=cast.halden, action=Action.SESSION_STARTED, at=now - timedelta(days=days),
+            details={"method": method},
+        )  # fmt: skip
+    overview = Overview.of(cast.halden, Access.of(cast.aiko), now, timezone.get_default_timezone())
+    assert (overview.people.connected, overview.people.password, overview.people.disabled) == (1, 5, 1)
+    assert len(overview.days) == 30
+    assert (overview.days[-1].okta, overview.days[-1].password) == (1, 1)
+    assert (overview.days[-4].okta, sum(day.password for day in overview.days)) == (1, 1)
+
+
+def test_a_viewer_counts_only_the_people_of_their_organization(cast: Cast) -> None:
+    overview = Overview.of(cast.halden, Access.of(cast.oluwaseun), timezone.now(), timezone.get_default_timezone())
+    assert overview.people.total == 1
+    assert overview.checklist is None
+    assert overview.activity == []
+
+
+def test_the_stranger_sees_only_their_own_enterprise(cast: Cast) -> None:
+    """T11."""
+    Event.objects.create(enterprise=cast.halden, action=Action.SESSION_STARTED, actor_label="Ingrid Solberg")
+    page = _page(cast, "mallory")
+    assert "Ingrid" not in page
+    assert "Halden" not in page
+
+
+def test_somebody_without_a_role_is_led_to_their_own_account(cast: Cast) -> None:
+    nobody = make_user(cast.halden, "No Role", "norole@halden.example")
+    assert browser_of(nobody).get("/").headers["Location"] == "/account/"
+
+
+def test_the_dashboard_costs_a_fixed_number_of_statements(cast: Cast) -> None:
+    _enabled_connection(cast)
+    browser = browser_of(cast.aiko)
+    with CaptureQueriesContext(connection) as queries:
+        browser.get("/")
+    assert len(queries) <= 14
