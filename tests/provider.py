@@ -153,6 +153,9 @@ class Provider:
         self.close()
 
     def close(self) -> None:
+        """Stop, as a provider that is down has. Closing again does nothing."""
+        if not self._thread.is_alive():
+            return
         self._server.shutdown()
         self._thread.join()
         self._server.hang_up()

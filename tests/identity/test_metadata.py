@@ -317,8 +317,6 @@ def test_check_of_a_dead_provider_says_only_that(walk: Walk) -> None:
     assert found[Line.ANSWERS].problem == Code.PROVIDER_UNREACHABLE
     assert found[Line.ANSWERS].data == {}
     assert {found[line].state for line in list(Line)[1:]} == {State.NOT_CHECKED}
-    walk.provider = Provider()
-    walk.provider.__enter__().close()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,309 @@
+"""A code becomes tokens in one request, and every other answer is a coded refusal (R4, R12, R14, H24)."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from base64 import b64decode
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from identity.egress import Breaker, Egress
+from identity.oidc import (
+    AuthMethod,
+    Code,
+    Refused,
+    SigningKey,
+    authorization_url,
+    exchange_code,
+    lacks,
+    refresh,
+    verify_refreshed_id_token,
+    with_userinfo,
+)
+from tests.identity.walk import Walk, relying_party
+from tests.provider import Reply
+
+
+def pem(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+@pytest.mark.parametrize("method", [AuthMethod.BASIC, AuthMethod.POST])
+@pytest.mark.parametrize("secret", ["plain", "with space+plus%percent:colon&amp=equals", "ünïcødé-✓", "a" * 500])
+def test_a_secret_of_any_characters_arrives(walk: Walk, method: AuthMethod, secret: str) -> None:
+    """R14, H1: client-secret-basic is form-encoded before it is base64, client_secret_post after."""
+    walk.provider.clients["client:with/odd chars"] = secret
+    walk.rp = relying_party(walk.provider, client_id="client:with/odd chars", client_secret=secret, auth_method=method)
+    assert walk.sign_in().sub == "00u1alice"
+
+
+@pytest.mark.parametrize("key", [ec.generate_private_key(ec.SECP256R1()), rsa.generate_private_key(65537, 2048)])
+def test_a_key_of_our_own_replaces_the_secret(walk: Walk, key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> None:
+    """R14: private_key_jwt (RFC 7523), with nothing secret in the request; K11."""
+    signing_key = SigningKey.from_pem(pem(key))
+    walk.provider.client_keys["gatehouse"] = signing_key.public_jwk()
+    walk.rp = relying_party(
+        walk.provider, client_secret="", auth_method=AuthMethod.PRIVATE_KEY_JWT, signing_key=signing_key
+    )
+    assert walk.sign_in().sub == "00u1alice"
+    assert walk.sign_in().sub == "00u1alice"
+    first, second = walk.provider.requests_to("/token")
+    assert first.form["client_assertion"] != second.form["client_assertion"]
+    assert "client_secret" not in first.form
+    assert "authorization" not in first.headers
+
+
+def test_our_published_key_is_only_the_public_half() -> None:
+    """R14, R12: and the same key always has the same name."""
+    for key in (ec.generate_private_key(ec.SECP256R1()), rsa.generate_private_key(65537, 2048)):
+        signing_key = SigningKey.from_pem(pem(key))
+        assert not {"d", "p", "q", "dp", "dq", "qi", "k"} & set(signing_key.public_jwk())
+        assert SigningKey.from_pem(pem(key)).kid == signing_key.kid
+    for weak in (ec.generate_private_key(ec.SECP384R1()), rsa.generate_private_key(65537, 1024)):  # noqa: S505 - refused below
+        with pytest.raises(ValueError, match="2048"):
+            SigningKey.from_pem(pem(weak))
+
+
+@pytest.mark.parametrize("method", ["private_key_jwt", "client_secret_jwt", "none", ""])
+def test_a_way_of_proving_ourselves_that_we_cannot_use_is_refused_before_any_request(walk: Walk, method: str) -> None:
+    """R14."""
+    walk.rp = relying_party(walk.provider, auth_method=method)
+    assert walk.refusal() is Code.CLIENT_AUTHENTICATION_IMPOSSIBLE
+    assert walk.provider.requests_to("/token") == []
+
+
+def test_a_wrong_secret_is_the_client_and_a_used_code_is_the_grant(walk: Walk) -> None:
+    """R4."""
+    metadata = walk.cache.metadata(walk.rp)
+    url = authorization_url(walk.rp, metadata, state="s", nonce="n", verifier="v" * 43)
+    code = walk.provider.code_for(url)["code"]
+    exchange_code(walk.rp, metadata, code, "v" * 43, walk.egress, at=time.time())
+    for rp, used, expected in [
+        (walk.rp, code, Code.INVALID_GRANT),
+        (relying_party(walk.provider, client_secret="wrong"), code, Code.INVALID_CLIENT),
+    ]:
+        with pytest.raises(Refused) as caught:
+            exchange_code(rp, metadata, used, "v" * 43, walk.egress, at=time.time())
+        assert caught.value.code is expected
+
+
+def test_a_code_without_its_verifier_is_worth_nothing(walk: Walk) -> None:
+    """R13: what the provider enforces, and we always send."""
+    metadata = walk.cache.metadata(walk.rp)
+    code = walk.provider.code_for(authorization_url(walk.rp, metadata, state="s", nonce="n", verifier="v" * 43))
+    with pytest.raises(Refused) as caught:
+        exchange_code(walk.rp, metadata, code["code"], "w" * 43, walk.egress, at=time.time())
+    assert caught.value.code is Code.INVALID_GRANT
+
+
+@pytest.mark.parametrize("token_type", ["Bearer", "bearer", "BEARER", "bEaReR"])
+def test_the_token_type_has_no_case(walk: Walk, token_type: str) -> None:
+    """H24: token-type-case-insensitivity."""
+    walk.provider.on_token = lambda said, request: said | {"token_type": token_type}
+    assert walk.sign_in().sub == "00u1alice"
+
+
+@pytest.mark.parametrize("token_type", ["mac", "DPoP", "", None, 5, "bearer "])
+def test_an_unknown_token_type_is_refused(walk: Walk, token_type: object) -> None:
+    """H24."""
+    walk.provider.on_token = lambda said, request: said | {"token_type": token_type}
+    assert walk.refusal() is Code.BAD_TOKEN_RESPONSE
+
+
+@pytest.mark.parametrize("expires_in", [None, "soon", -5, 1e400, [], True])
+def test_an_odd_lifetime_is_no_lifetime(walk: Walk, expires_in: object) -> None:
+    """H24: token-endpoint-response-without-expires_in."""
+    body = {"expires_in": expires_in} if expires_in is not None else {}
+
+    def without(said: dict[str, Any], request: object) -> Reply:
+        kept = {name: value for name, value in said.items() if name != "expires_in"} | body
+        return Reply(200, json.dumps(kept).replace("Infinity", "1e400").encode())
+
+    walk.provider.on_token = without
+    tokens, _ = walk.tokens()
+    assert tokens.expires_in is None
+
+
+@pytest.mark.parametrize("name", ["id_token", "access_token"])
+@pytest.mark.parametrize("value", [None, "", 5, [], "x" * 70000])
+def test_both_tokens_must_be_there(walk: Walk, name: str, value: object) -> None:
+    """R4."""
+    walk.provider.on_token = lambda said, request: said | {name: value}
+    assert walk.refusal() is Code.BAD_TOKEN_RESPONSE
+
+
+@pytest.mark.parametrize(
+    ("reply", "code"),
+    [
+        (Reply.json({"error": "invalid_client"}, 401), Code.INVALID_CLIENT),
+        (Reply(401, b"<html>"), Code.INVALID_CLIENT),
+        (Reply.json({"error": "invalid_grant"}, 400), Code.INVALID_GRANT),
+        (Reply.json({"error": "invalid_grant"}, 200), Code.INVALID_GRANT),
+        (Reply.json({"error": "unauthorized_client"}, 400), Code.UNAUTHORIZED_CLIENT),
+        (Reply.json({"error": "\u202e<b>\r\n", "error_description": "x" * 9999}, 400), Code.PROVIDER_ERROR),
+        (Reply.json({"error": ["invalid_grant"]}, 400), Code.PROVIDER_ERROR),
+        (Reply.json({"error": "temporarily_unavailable"}, 400), Code.PROVIDER_UNAVAILABLE),
+        (Reply.json({}, 429), Code.PROVIDER_UNAVAILABLE),
+        (Reply(500, b"trace"), Code.PROVIDER_UNAVAILABLE),
+        (Reply.json({}, 400), Code.BAD_TOKEN_RESPONSE),
+        (Reply(200, b"access_token=x&token_type=bearer"), Code.BAD_TOKEN_RESPONSE),
+        (Reply(200, b""), Code.BAD_TOKEN_RESPONSE),
+        (Reply.json([]), Code.BAD_TOKEN_RESPONSE),
+        (Reply(200, b"x" * 600_000), Code.PROVIDER_ANSWER_TOO_LARGE),
+    ],
+)
+def test_every_other_answer_is_a_coded_refusal(walk: Walk, reply: Reply, code: Code) -> None:
+    """R4, H29, H30."""
+    walk.provider.on_token = lambda said, request: reply
+    with pytest.raises(Refused) as caught:
+        walk.sign_in()
+    assert caught.value.code is code
+    assert caught.value.got.isprintable()
+    assert len(caught.value.got) <= 160
+    assert caught.value.is_outage is (code is Code.PROVIDER_UNAVAILABLE)
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirected_code_goes_nowhere(walk: Walk, status: int) -> None:
+    """H28: the target sees nothing."""
+    walk.provider.on_token = lambda said, request: Reply(
+        status, headers={"Location": f"{walk.provider.issuer}/elsewhere"}
+    )
+    assert walk.refusal() is Code.PROVIDER_REDIRECTED
+    assert walk.provider.requests_to("/elsewhere") == []
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    status=st.sampled_from([200, 200, 200, 400, 401, 403, 418, 500]),
+    body=st.binary(max_size=120)
+    | st.dictionaries(
+        st.sampled_from(["access_token", "id_token", "token_type", "error", "expires_in", "refresh_token"]),
+        st.none() | st.integers() | st.text(max_size=20) | st.just("bearer") | st.lists(st.text(), max_size=2),
+    ).map(lambda document: json.dumps(document).encode()),
+)
+def test_whatever_the_token_endpoint_says_is_a_refusal(walk: Walk, status: int, body: bytes) -> None:
+    """R4."""
+    walk.provider.on_token = lambda said, request: Reply(status, body)
+    assert isinstance(walk.refusal(), Code)
+
+
+def test_a_provider_that_is_down_is_an_outage(walk: Walk) -> None:
+    """R4: 503 is what a page makes of it."""
+    metadata = walk.cache.metadata(walk.rp)
+    walk.provider.close()
+    with pytest.raises(Refused) as caught:
+        exchange_code(walk.rp, metadata, "code", "v" * 43, walk.egress, at=time.time())
+    assert caught.value.code is Code.PROVIDER_UNREACHABLE
+    assert caught.value.is_outage
+
+
+def test_a_refresh_keeps_the_person(walk: Walk) -> None:
+    """H18, R11: one request, a new refresh token, the same subject."""
+    tokens, known = walk.tokens()
+    metadata = walk.cache.metadata(walk.rp)
+    before = walk.egress.requests_made
+    refreshed = refresh(walk.rp, metadata, tokens.refresh_token, walk.egress, at=time.time())
+    assert walk.egress.requests_made == before + 1
+    assert refreshed.refresh_token not in ("", tokens.refresh_token)
+    claims = verify_refreshed_id_token(
+        refreshed.unverified_id_token,
+        walk.rp,
+        metadata,
+        walk.cache.keys(walk.rp, metadata),
+        subject="00u1alice",
+        at=time.time(),
+        nonce=known["nonce"],
+        access_token=refreshed.access_token,
+    )
+    assert claims.sub == "00u1alice"
+    with pytest.raises(Refused) as caught:
+        refresh(walk.rp, metadata, tokens.refresh_token, walk.egress, at=time.time())
+    assert caught.value.code is Code.INVALID_GRANT
+
+
+def test_userinfo_fills_in_what_the_token_lacks_and_changes_nothing(walk: Walk) -> None:
+    """R15, H1: scope-userinfo-claims; the ID token stays the authority."""
+    walk.provider.on_id_token = lambda said, request: {
+        name: value for name, value in said.items() if not name.startswith("email")
+    }
+    walk.provider.on_userinfo = lambda said, request: said | {"name": "Somebody Else"}
+    tokens, _ = walk.tokens()
+    metadata = walk.cache.metadata(walk.rp)
+    claims = walk.sign_in()
+    assert lacks(claims, "email", "name")
+    assert not lacks(claims, "name")
+    filled = with_userinfo(claims, walk.rp, metadata, tokens.access_token, walk.egress)
+    assert (filled.email, filled.is_email_verified, filled.name) == ("alice@example.com", True, "Alice Archer")
+    assert filled.raw == claims.raw
+
+
+@pytest.mark.parametrize(
+    ("reply", "code"),
+    [
+        (Reply.json({"sub": "00u2mallory", "email": "alice@example.com"}), Code.USERINFO_SUBJECT_MISMATCH),
+        (Reply.json({"email": "alice@example.com"}), Code.USERINFO_SUBJECT_MISMATCH),
+        (Reply.json({"sub": ["00u1alice"]}), Code.USERINFO_SUBJECT_MISMATCH),
+        (Reply(401), Code.USERINFO_REFUSED),
+        (Reply(503), Code.PROVIDER_UNAVAILABLE),
+        (Reply(200, b"eyJ.eyJ.sig", {"Content-Type": "application/jwt"}), Code.BAD_USERINFO_RESPONSE),
+        (Reply(307, headers={"Location": "https://evil.example/"}), Code.PROVIDER_REDIRECTED),
+    ],
+)
+def test_userinfo_of_another_subject_is_refused(walk: Walk, reply: Reply, code: Code) -> None:
+    """H11: userinfo-invalid-sub; R4, H28."""
+    tokens, _ = walk.tokens()
+    claims = walk.sign_in()
+    walk.provider.on_userinfo = lambda said, request: reply
+    with pytest.raises(Refused) as caught:
+        with_userinfo(claims, walk.rp, walk.cache.metadata(walk.rp), tokens.access_token, walk.egress)
+    assert caught.value.code is code
+
+
+def test_no_secret_is_in_any_refusal_log_or_repr(walk: Walk, caplog: pytest.LogCaptureFixture) -> None:
+    """R12: canaries in secret, code, verifier and body; looked for in every text there is."""
+    caplog.set_level(logging.DEBUG)
+    walk.rp = relying_party(walk.provider, client_secret="canary-secret")
+    metadata = walk.cache.metadata(walk.rp)
+    seen = [repr(walk.rp), repr(walk.egress)]
+    answers = [
+        Reply(200, b"canary-body"),
+        Reply.json({"access_token": "canary-body", "token_type": "x"}),
+        Reply(302, headers={"Location": "https://canary-body.example"}),
+    ]
+    walk.provider.clients["gatehouse"] = "canary-secret"
+    for reply in answers:
+        walk.provider.on_token = lambda said, request, reply=reply: reply  # type: ignore[misc]
+        url = authorization_url(walk.rp, metadata, state="s", nonce="n", verifier="canary-verifier" * 4)
+        code = walk.provider.code_for(url)["code"]
+        with pytest.raises(Refused) as caught:
+            exchange_code(walk.rp, metadata, code, "canary-verifier" * 4, walk.egress, at=time.time())
+        seen += [repr(caught.value), str(caught.value), caught.value.got, caught.value.expected]
+        assert code not in "".join(seen)
+    assert "canary" not in "".join(seen) + caplog.text
+    sent = walk.provider.requests_to("/token")[0]
+    assert b64decode(sent.headers["authorization"].removeprefix("Basic ")) == b"gatehouse:canary-secret"
+
+
+def test_a_breaker_spares_a_dead_provider_and_everyone_waiting_for_it(walk: Walk) -> None:
+    """T3: per connection; another connection is not affected."""
+    egress = Egress(allow_loopback_http=True, breaker=Breaker(threshold=2))
+    metadata = walk.cache.metadata(walk.rp)
+    walk.provider.close()
+    codes = []
+    for _ in range(4):
+        with pytest.raises(Refused) as caught:
+            exchange_code(walk.rp, metadata, "code", "v" * 43, egress, at=time.time())
+        codes.append(caught.value.code)
+    assert codes == [Code.PROVIDER_UNREACHABLE] * 2 + [Code.PROVIDER_PAUSED] * 2
+    other = relying_party(walk.provider, connection_id="another")
+    with pytest.raises(Refused) as caught:
+        exchange_code(other, metadata, "code", "v" * 43, egress, at=time.time())
+    assert caught.value.code is Code.PROVIDER_UNREACHABLE
