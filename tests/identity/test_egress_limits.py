@@ -1,0 +1,310 @@
+"""Time, size and patience have limits, and connections are worth keeping (T3, H29)."""
+
+from __future__ import annotations
+
+import gzip
+import socket
+import threading
+import time
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from identity.egress import Breaker, BreakerOpen, Egress, EgressError, Response, TimedOut, TooLarge, Unreachable
+from tests.provider import Provider, Reply
+
+
+@contextmanager
+def raw_server(speak: Callable[[socket.socket], None]) -> Iterator[str]:
+    """A server that reads a request and then says whatever `speak` says; its address."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = listener.accept()
+                with connection, suppress(OSError):
+                    connection.recv(65536)
+                    speak(connection)
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        thread.join()
+
+
+def impatient(**options: Any) -> Egress:
+    return Egress(**({"allow_loopback_http": True, "total_seconds": 0.4, "connect_seconds": 0.3} | options))
+
+
+def drip(head: bytes, drop: bytes) -> Callable[[socket.socket], None]:
+    def speak(connection: socket.socket) -> None:
+        connection.sendall(head)
+        for _ in range(100):
+            time.sleep(0.05)
+            connection.sendall(drop)
+
+    return speak
+
+
+@pytest.mark.parametrize(
+    "speak",
+    [
+        drip(b"", b"H"),
+        drip(b"HTTP/1.1 200 OK\r\n", b"X-A: b\r\n"),
+        drip(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n", b"x"),
+        drip(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n"),
+        drip(b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+        drip(b"HTTP/1.1 200 OK\r\n\r\n", b"x"),
+    ],
+    ids=["status", "headers", "body", "chunks", "continue", "until-closed"],
+)
+def test_a_slow_drip_ends_at_the_deadline(speak: Callable[[socket.socket], None]) -> None:
+    """H29, T3: the whole exchange has one deadline, however lively the line is."""
+    with raw_server(speak) as url:
+        started = time.monotonic()
+        with pytest.raises(TimedOut):
+            impatient().get(url, key="c1")
+        assert 0.3 < time.monotonic() - started < 0.8
+
+
+def test_a_server_that_never_speaks_tls_ends_at_the_connect_limit() -> None:
+    """T3: the handshake is part of connecting."""
+    with raw_server(lambda connection: time.sleep(1)) as url:
+        started = time.monotonic()
+        with pytest.raises(TimedOut):
+            impatient(total_seconds=5).get(url.replace("http:", "https:"), key="c1")
+        assert time.monotonic() - started < 0.8
+
+
+def test_a_resolver_that_takes_its_time_ends_at_the_connect_limit() -> None:
+    """T3."""
+
+    def slow(host: str, port: int) -> Sequence[str]:
+        time.sleep(0.7)
+        return ["127.0.0.1"]
+
+    started = time.monotonic()
+    with pytest.raises(TimedOut):
+        impatient(resolver=slow).get("http://okta.example.com/", key="c1")
+    assert time.monotonic() - started < 0.6
+
+
+def test_the_limits_are_those_of_the_requirement() -> None:
+    """T3: connect within 3 s, everything within 10 s, 512 KiB decoded."""
+    from identity.egress import client
+
+    assert (client.CONNECT_SECONDS, client.TOTAL_SECONDS, client.MAX_BYTES) == (3.0, 10.0, 512 * 1024)
+
+
+def fetched(provider: Provider, egress: Egress, reply: Reply) -> Response:
+    provider.on_keys = lambda said, request: reply
+    return egress.get(provider.issuer + "/keys", key="c1")
+
+
+def test_half_a_megabyte_passes_and_one_byte_more_does_not(provider: Provider, egress: Egress) -> None:
+    """H29, T3."""
+    limit = 512 * 1024
+    assert len(fetched(provider, egress, Reply(200, b"x" * limit)).body) == limit
+    with pytest.raises(TooLarge):
+        fetched(provider, egress, Reply(200, b"x" * (limit + 1)))
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zlib.compress])
+def test_a_compressed_answer_is_measured_decoded(
+    provider: Provider, egress: Egress, pack: Callable[[bytes], bytes]
+) -> None:
+    """H29: a gzip bomb."""
+    encoding = {"Content-Encoding": "gzip" if pack is gzip.compress else "deflate"}
+    assert fetched(provider, egress, Reply(200, pack(b'{"keys": []}'), encoding)).body == b'{"keys": []}'
+    with pytest.raises(TooLarge):
+        fetched(provider, egress, Reply(200, pack(b"\0" * 50_000_000), encoding))
+
+
+@pytest.mark.parametrize("encoding", ["br", "zstd", "gzip, gzip", "compress", "gzip"])
+def test_an_encoding_nobody_asked_for_is_unintelligible(provider: Provider, egress: Egress, encoding: str) -> None:
+    """H29: and so is one that is not what it says."""
+    with pytest.raises(Unreachable):
+        fetched(provider, egress, Reply(200, b"not compressed at all", {"Content-Encoding": encoding}))
+
+
+def test_an_endless_body_without_a_length_is_cut_off() -> None:
+    """H29."""
+
+    def flood(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        for _ in range(200):
+            connection.sendall(b"x" * 65536)
+
+    with raw_server(flood) as url, pytest.raises(TooLarge):
+        Egress(allow_loopback_http=True).get(url, key="c1")
+
+
+def test_a_body_that_stops_early_is_no_answer() -> None:
+    """R4: half of a document is not a document."""
+
+    def half(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{}")
+
+    with raw_server(half) as url, pytest.raises(Unreachable):
+        Egress(allow_loopback_http=True).get(url, key="c1")
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    said=st.binary(max_size=300)
+    | st.binary(max_size=200).map(lambda rest: b"HTTP/1.1 200 OK\r\n" + rest)
+    | st.binary(max_size=200).map(lambda rest: b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + rest)
+)
+@example(b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\nx")
+@example(b"HTTP/1.1 999999999999 OK\r\n\r\n")
+@example(b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 200 + b"\r\n")
+@example(b"HTTP/1.1 200 OK\r\nX: " + b"y" * 70000 + b"\r\n\r\n")
+@example(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\nx")
+@example(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\nx")
+def test_whatever_bytes_come_back_are_an_answer_or_a_coded_error(said: bytes) -> None:
+    """R4: nothing a server says raises anything else, and no text of ours repeats it."""
+    egress = impatient()
+    with raw_server(lambda connection: connection.sendall(said)) as url:
+        try:
+            answer: object = egress.get(url, key="c1")
+        except EgressError as error:
+            answer = error
+        egress.close()
+    assert isinstance(answer, Response) or str(answer) == getattr(answer, "code", "")
+
+
+def test_connections_are_kept_and_reused(provider: Provider, egress: Egress) -> None:
+    """T3, R16."""
+    for _ in range(10):
+        egress.get(provider.issuer + "/keys", key="c1")
+    assert (egress.requests_made, egress.connections_opened, provider.connections) == (10, 1, 1)
+
+
+def test_a_connection_that_the_server_closed_is_replaced_unnoticed(provider: Provider, egress: Egress) -> None:
+    """T3."""
+    egress.get(provider.issuer + "/keys", key="c1")
+    provider.hang_up()
+    assert egress.get(provider.issuer + "/keys", key="c1").status == 200
+    assert egress.connections_opened == 2
+
+
+def test_a_server_that_hangs_up_while_we_speak_is_asked_once_more() -> None:
+    """An idle connection may die at the very moment it is used; only then is a request repeated."""
+    said: list[bytes] = []
+
+    def once(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+        said.append(connection.recv(65536))  # the second request is read, and the line cut
+
+    with raw_server(once) as url:
+        egress = Egress(allow_loopback_http=True)
+        assert egress.post(url, b"first", key="c1", headers={}).body == b"{}"
+        assert egress.post(url, b"second", key="c1", headers={}).body == b"{}"
+        egress.close()
+    assert b"second" in said[0]
+    assert egress.connections_opened == 2
+
+
+def test_an_unasked_answer_is_not_taken_for_the_next_one() -> None:
+    """A server that speaks out of turn loses its connection: its words are never matched to a later request."""
+
+    def eager(connection: socket.socket) -> None:
+        answer = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n"
+        connection.sendall(answer + b"1")
+        time.sleep(0.05)
+        with suppress(OSError):
+            connection.sendall(answer + b"2")
+            connection.recv(65536)
+
+    with raw_server(eager) as url:
+        egress = Egress(allow_loopback_http=True)
+        assert egress.get(url, key="c1").body == b"1"
+        time.sleep(0.15)
+        assert egress.get(url, key="c1").body == b"1"
+        egress.close()
+
+
+def test_many_threads_share_one_door(provider: Provider, egress: Egress) -> None:
+    """Thread-safe: every answer belongs to its question, and idle connections stay few."""
+
+    def ask(number: int) -> bool:
+        token = f"token-{number}"
+        answer = egress.get(f"{provider.issuer}/keys?n={number}", key="c1", headers={"X-Number": token})
+        return answer.status == 200
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(ask, range(80)))
+    asked = {(request.query["n"], request.headers["x-number"]) for request in provider.requests}
+    assert asked == {(str(number), f"token-{number}") for number in range(80)}
+    assert egress.connections_opened <= 8
+
+
+def test_a_breaker_opens_after_failures_in_a_row_and_lets_one_find_out() -> None:
+    """T3: per key, half-open after a pause."""
+    now = [0.0]
+    breaker = Breaker(threshold=3, pause=30, clock=lambda: now[0])
+    for _ in range(3):
+        breaker.admit("a")
+        breaker.failed("a")
+    with pytest.raises(BreakerOpen):
+        breaker.admit("a")
+    breaker.admit("b")
+    now[0] = 31
+    breaker.admit("a")
+    with pytest.raises(BreakerOpen):
+        breaker.admit("a")
+    breaker.failed("a")
+    now[0] = 60
+    with pytest.raises(BreakerOpen):
+        breaker.admit("a")
+    now[0] = 62
+    breaker.admit("a")
+    breaker.succeeded("a")
+    breaker.admit("a")
+    breaker.admit("a")
+
+
+def test_a_success_between_failures_keeps_the_breaker_closed() -> None:
+    """T3: in a row means in a row."""
+    breaker = Breaker(threshold=2)
+    for _ in range(5):
+        breaker.failed("a")
+        breaker.succeeded("a")
+    breaker.admit("a")
+
+
+def test_a_breaker_forgets_the_oldest_of_very_many() -> None:
+    breaker = Breaker(threshold=1, capacity=10)
+    for number in range(20):
+        breaker.failed(str(number))
+    breaker.admit("0")
+    with pytest.raises(BreakerOpen):
+        breaker.admit("19")
+
+
+def test_an_open_breaker_makes_no_request(provider: Provider) -> None:
+    """T3."""
+    egress = Egress(allow_loopback_http=True, breaker=Breaker(threshold=1))
+    egress.breaker.failed("c1")
+    with pytest.raises(BreakerOpen):
+        egress.get(provider.issuer + "/keys", key="c1")
+    assert provider.requests == []
+    assert egress.get(provider.issuer + "/keys", key="c2").status == 200
+    egress.close()
+
+
+def test_neither_bodies_nor_headers_are_in_a_repr(provider: Provider, egress: Egress) -> None:
+    """R12."""
+    reply = Reply(200, b"canary", {"X-Secret": "canary"})
+    assert "canary" not in repr(fetched(provider, egress, reply))
