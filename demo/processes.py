@@ -153,7 +153,7 @@ class Child:
         self.forget()
         return process is not None
 
-    def last_words(self, count: int = 15) -> str:
+    def last_words(self, count: int = 30) -> str:
         """Return where the log is, and its last lines."""
         lines = self.log_file.read_text(errors="replace").splitlines() if self.log_file.exists() else []
         return "\n".join([f"{self.log_file} ends with:", *(f"    {line}" for line in lines[-count:])])
