@@ -8,9 +8,6 @@ import signal
 import sys
 from pathlib import Path
 
-from demo.processes import Trouble, alone, end_with
-from demo.runner import Runner
-
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -26,11 +23,22 @@ def stop(_number: int, _frame: object) -> None:
 
 
 def main() -> int:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, stop)
+    try:
+        return run()
+    except Stopped:
+        return 0
+
+
+def run() -> int:
+    # Imported with the signals in hand already, since this takes a moment too.
+    from demo.processes import Trouble, alone, end_with
+    from demo.runner import Runner
+
     parser = argparse.ArgumentParser(prog="script/run", description="Run Gatehouse with all it needs, for trying.")
     parser.add_argument("--fresh", action="store_true", help="drop all data first and start over")
     arguments = parser.parse_args()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, stop)
     folder = Path(os.environ.get("DEMO_FOLDER", ROOT / ".run"))
     port = os.environ.get("PORT", "8000")
     try:
@@ -46,8 +54,6 @@ def main() -> int:
                 runner.stop()
     except Trouble as trouble:
         return end_with(trouble)
-    except Stopped:
-        return 0
 
 
 if __name__ == "__main__":

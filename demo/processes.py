@@ -112,7 +112,7 @@ class Child:
         for path in (self.pid_file, self.log_file):
             path.parent.mkdir(parents=True, exist_ok=True)
         self._keep_one_older_log()
-        with self.log_file.open("wb") as log:
+        with undisturbed(), self.log_file.open("wb") as log:
             started = subprocess.Popen(
                 [os.fspath(part) for part in command],
                 env=None if environment is None else dict(environment),
@@ -123,10 +123,11 @@ class Child:
                 start_new_session=True,
                 **run_as(user),
             )
-        _started.append(started)
+            _started.append(started)
+            process = self.remember(started.pid)
         if started.stdin:
             _feed(started.stdin, stdin)
-        return self.remember(started.pid)
+        return process
 
     def remember(self, pid: int) -> psutil.Process:
         """Write the pid file for a process that was started elsewhere, or by us."""
@@ -196,6 +197,21 @@ def kill_group(pid: int) -> None:
         os.killpg(pid, signal.SIGKILL)
     except (ProcessLookupError, PermissionError):  # macOS says the latter of a group of zombies
         return
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Put off the signals that ask us to stop, so that no process is started and not written down."""
+    put_off: list[int] = []
+    asking = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    handlers = {number: signal.signal(number, lambda number, _: put_off.append(number)) for number in asking}
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        for number in put_off:
+            signal.raise_signal(number)
 
 
 @contextmanager

@@ -166,19 +166,21 @@ class Postgres:
         return result.returncode == 0
 
     def _initialise(self) -> None:
-        shutil.rmtree(self._data, ignore_errors=True)
-        self._data.mkdir(mode=0o700)
+        # Made beside and then renamed, so that a start cut short leaves nothing that looks whole.
+        unfinished = self._home / "unfinished"
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir(mode=0o700)
         password = self._home / "password"
         password.touch(mode=0o600)
         password.write_text(self._password)
         if self._user:
-            for path in (self._data, password):
+            for path in (unfinished, password):
                 os.chown(path, self._user.pw_uid, self._user.pw_gid)
         try:
             result = subprocess.run(
                 [
                     self._binaries / "initdb",
-                    f"--pgdata={self._data}",
+                    f"--pgdata={unfinished}",
                     "--username=postgres",
                     "--auth=scram-sha-256",
                     f"--pwfile={password}",
@@ -189,7 +191,7 @@ class Postgres:
                     "--no-instructions",
                     *([] if self.is_durable else ["--no-sync"]),
                 ],
-                cwd=self._data,
+                cwd=unfinished,
                 capture_output=True,
                 text=True,
                 **run_as(self._user),
@@ -197,8 +199,8 @@ class Postgres:
         finally:
             password.unlink()
         if result.returncode:
-            shutil.rmtree(self._data)
-            raise Trouble(f"PostgreSQL could not make {self._data}:\n{result.stdout}{result.stderr}")
+            raise Trouble(f"PostgreSQL could not make {unfinished}:\n{result.stdout}{result.stderr}")
+        unfinished.rename(self._data)
 
     def _refuse_data_of_another_version(self) -> None:
         made_by = (self._data / "PG_VERSION").read_text().strip()
