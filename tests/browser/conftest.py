@@ -36,12 +36,17 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture
 def new_page(chromium: Browser) -> Iterator[Callable[..., Page]]:
-    """Make pages of a width (pixels) and theme; whatever one of them complains about fails the test at its end."""
+    """Make pages of a width (pixels) and theme, without motion to wait for.
+
+    Whatever one of them complains about in its console fails the test at its end.
+    """
     complaints: list[str] = []
     contexts = []
 
     def make(width: int = 1280, theme: Any = "light", **options: Any) -> Page:
-        context = chromium.new_context(viewport={"width": width, "height": 800}, color_scheme=theme, **options)
+        context = chromium.new_context(
+            viewport={"width": width, "height": 800}, color_scheme=theme, reduced_motion="reduce", **options
+        )
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: complaints.append(str(error)))
