@@ -189,7 +189,7 @@ class Postgres:
                     "--builtin-locale=C.UTF-8",
                     "--locale=C",
                     "--no-instructions",
-                    *([] if self.is_durable else ["--no-sync"]),
+                    "--no-sync",
                 ],
                 cwd=unfinished,
                 capture_output=True,
@@ -200,6 +200,7 @@ class Postgres:
             password.unlink()
         if result.returncode:
             raise Trouble(f"PostgreSQL could not make {unfinished}:\n{result.stdout}{result.stderr}")
+        shutil.rmtree(self._data, ignore_errors=True)
         unfinished.rename(self._data)
 
     def _refuse_data_of_another_version(self) -> None:
