@@ -87,36 +87,60 @@ class Access:
     def people(self, permission: Permission = Permission.SEE_PEOPLE) -> UserQuerySet:
         """Return the users this person may see, or, with another permission, act on.
 
-        For an organization that means: somebody with a role there. To act on somebody, *every* role of that person
-        must be within reach and not above one's own.
+        To see somebody, one of that person's roles must be within the organizations one sees; enterprise-wide roles
+        see everyone. To act on somebody, *every* role of that person must be one that the permission lets one give:
+        who also has a role elsewhere, or a higher one, is out of reach. Break-glass accounts are for Enterprise
+        Admins alone.
         """
         users = User.objects.of(self.user.enterprise)
-        if self.everywhere(permission) and self._rank_everywhere() >= Role.ENTERPRISE_ADMIN.rank:
+        if not self.may(permission):
+            return users.none()
+        if not self.everywhere(permission):
+            # Subqueries instead of joins: a person with three roles here is still one row.
+            here = RoleAssignment.objects.filter(
+                user=models.OuterRef("pk"), organization__in=[place for place in self._places[permission] if place]
+            )
+            users = users.filter(models.Exists(here))
+        if permission == Permission.SEE_PEOPLE or Role.ENTERPRISE_ADMIN in self.giveable_roles(None, permission):
             return users
-        places = self._places.get(permission, set())
-        if None not in places:
-            users = users.filter(role_assignments__organization__in=[p for p in places if p]).distinct()
-        if permission != Permission.SEE_PEOPLE:
-            beyond = RoleAssignment.objects.of(self.user.enterprise).exclude(self._within_reach())
-            users = users.exclude(role_assignments__in=beyond).exclude(is_break_glass=True)
-        return users
+        beyond = RoleAssignment.objects.filter(user=models.OuterRef("pk")).exclude(self._giveable(permission))
+        return users.filter(~models.Exists(beyond), is_break_glass=False)
 
     def may_act_on(self, permission: Permission, user: User) -> bool:
         return self.people(permission).filter(pk=user.pk).exists()
 
-    def giveable_roles(self, organization: Organization | None) -> list[Role]:
-        """Return the roles this person may give for ``organization`` (None: enterprise-wide), the highest first."""
-        here = {None, organization.pk if organization else None}
-        gifts = [MAY_GIVE_UP_TO[Role(a.role)] for a in self.assignments if a.organization_id in here]
-        highest = max((role.rank for role in gifts if role), default=0)
-        roles = [role for role in Role if role.rank <= highest]
-        return [r for r in roles if organization is None or r != Role.ENTERPRISE_ADMIN]
+    def person_or_404(self, pk: str, permission: Permission = Permission.SEE_PEOPLE) -> User:
+        """See the function of this name."""
+        user = self.people().select_related("connection").filter(pk=pk).first()
+        if user is None:
+            raise Http404
+        user.enterprise = self.user.enterprise
+        if permission != Permission.SEE_PEOPLE and not self.may_act_on(permission, user):
+            raise PermissionDenied
+        return user
 
-    def may_give(self, role: Role, organization: Organization | None) -> bool:
-        return role in self.giveable_roles(organization)
+    def through(self, permission: Permission) -> list[RoleAssignment]:
+        """Return the role assignments that carry ``permission``."""
+        return [a for a in self.assignments if permission in PERMISSIONS[Role(a.role)]]
+
+    def giveable_roles(
+        self, organization: Organization | None, permission: Permission = Permission.INVITE_PEOPLE
+    ) -> list[Role]:
+        """Return the roles this person may give for ``organization`` (None: enterprise-wide), the highest first.
+
+        By default to people being invited; with ``Permission.GIVE_ROLES`` to people who are here, which Managers may
+        not. Only roles that carry the permission count, so being Manager here and Organization Admin there adds up
+        to no more than either.
+        """
+        return self._roles_for(organization.pk if organization else None, permission)
+
+    def may_give(
+        self, role: Role, organization: Organization | None, permission: Permission = Permission.INVITE_PEOPLE
+    ) -> bool:
+        return role in self.giveable_roles(organization, permission)
 
     def may_revoke(self, assignment: RoleAssignment) -> bool:
-        return self.may(Permission.GIVE_ROLES) and self.may_give(Role(assignment.role), assignment.organization)
+        return Role(assignment.role) in self._roles_for(assignment.organization_id, Permission.GIVE_ROLES)
 
     def organizations(self, permission: Permission) -> models.QuerySet[Organization]:
         """Return the organizations for which ``permission`` is held."""
@@ -125,22 +149,26 @@ class Access:
             return organizations
         return organizations.filter(pk__in=[p for p in self._places.get(permission, set()) if p])
 
-    def _rank_everywhere(self) -> int:
-        return max((Role(a.role).rank for a in self.assignments if a.organization_id is None), default=0)
-
-    def _within_reach(self) -> models.Q:
-        """Match role assignments this person could give: what is beyond it makes its holder untouchable."""
-        reach = models.Q(pk__in=[])
+    def _gifts(self, permission: Permission) -> list[tuple[str | None, list[Role]]]:
+        """Return, per role held that carries ``permission``: where it holds, and which roles it may give there."""
+        gifts = []
         for assignment in self.assignments:
             highest = MAY_GIVE_UP_TO[Role(assignment.role)]
-            if highest is None:
-                continue
-            roles = [role for role in Role if role.rank <= highest.rank]
-            place = (
-                models.Q() if assignment.organization_id is None else models.Q(organization=assignment.organization_id)
-            )
-            reach |= models.Q(role__in=roles) & place
-        return reach
+            if highest and permission in PERMISSIONS[Role(assignment.role)]:
+                gifts.append((assignment.organization_id, [role for role in Role if role.rank <= highest.rank]))
+        return gifts
+
+    def _roles_for(self, place: str | None, permission: Permission) -> list[Role]:
+        given = {role for where, roles in self._gifts(permission) if where in (None, place) for role in roles}
+        # Enterprise Admin is for the whole enterprise or not at all.
+        return [role for role in Role if role in given and (place is None or role != Role.ENTERPRISE_ADMIN)]
+
+    def _giveable(self, permission: Permission) -> models.Q:
+        """Match the role assignments that ``permission`` lets this person give."""
+        matches = models.Q(pk__in=[])
+        for place, roles in self._gifts(permission):
+            matches |= models.Q(role__in=roles) & (models.Q(organization=place) if place else models.Q())
+        return matches
 
 
 def allowed(
@@ -166,14 +194,7 @@ def person_or_404(request: HttpRequest, pk: str, permission: Permission = Permis
 
     Somebody who may be seen but not acted on raises PermissionDenied when another permission is asked for.
     """
-    access: Access = request.access  # type: ignore[attr-defined]
-    user = access.people().select_related("connection").filter(pk=pk).first()
-    if user is None:
-        raise Http404
-    user.enterprise = access.user.enterprise
-    if permission != Permission.SEE_PEOPLE and not access.may_act_on(permission, user):
-        raise PermissionDenied
-    return user
+    return request.access.person_or_404(pk, permission)  # type: ignore[attr-defined]
 
 
 def organization_or_404(enterprise: Enterprise, pk: str) -> Organization:
