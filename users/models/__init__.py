@@ -1,4 +1,4 @@
-from users.models.enterprise import Enterprise, Organization, Region
+from users.models.enterprise import Enterprise, NotEmptyError, Obstacles, Organization, Region
 from users.models.mail import OutgoingEmail, Sendable
 from users.models.role import LastAdminError, Role
 from users.models.role_assignment import RoleAssignment
@@ -6,6 +6,7 @@ from users.models.session import Method, Session
 from users.models.throttle import Throttle
 from users.models.user import (
     BreakGlassError,
+    EmailTakenError,
     HasRolesError,
     Status,
     User,
@@ -16,10 +17,13 @@ from users.models.user import (
 
 __all__ = [
     "BreakGlassError",
+    "EmailTakenError",
     "Enterprise",
     "HasRolesError",
     "LastAdminError",
     "Method",
+    "NotEmptyError",
+    "Obstacles",
     "Organization",
     "OutgoingEmail",
     "Region",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.core.validators import RegexValidator
-from django.db import models
+from django.db import models, transaction
 from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -15,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from audit.ids import new_id
 
 if TYPE_CHECKING:
+    from users.models.role_assignment import RoleAssignmentQuerySet
     from users.models.user import UserQuerySet
 
 # Addresses that would read as ours, or as somebody's office.
@@ -81,9 +83,32 @@ class Enterprise(models.Model):
         return Enterprise.objects.select_for_update().get(pk=self.pk)
 
 
+class NotEmptyError(Exception):
+    """Something still belongs to the organization, so that it cannot be deleted. Nothing was changed."""
+
+
 class OrganizationQuerySet(models.QuerySet["Organization"]):
     def of(self, enterprise: Enterprise) -> OrganizationQuerySet:
         return self.filter(enterprise=enterprise)
+
+    def with_counts(self) -> OrganizationQuerySet:
+        """Add how many people have a role there (``people``), and how many connections are its own."""
+        return self.annotate(
+            people=models.Count("role_assignments__user", distinct=True),
+            connection_count=models.Count("connections", distinct=True),
+        )
+
+
+@dataclass(frozen=True)
+class Obstacles:
+    """What stands in the way of deleting an organization, counted."""
+
+    people: int
+    connections: int
+    invitations: int
+
+    def __bool__(self) -> bool:
+        return bool(self.people or self.connections or self.invitations)
 
 
 class Organization(models.Model):
@@ -95,6 +120,7 @@ class Organization(models.Model):
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     objects = OrganizationQuerySet.as_manager()
+    role_assignments: RoleAssignmentQuerySet
 
     class Meta:
         ordering = ["name", "id"]
@@ -107,3 +133,21 @@ class Organization(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def obstacles(self) -> Obstacles:
+        """Count what has to go before this organization can be deleted."""
+        return Obstacles(
+            people=self.role_assignments.values("user").distinct().count(),
+            connections=self.connections.count(),
+            invitations=self.enterprise.invitations.filter(
+                organization=self, accepted_at=None, revoked_at=None
+            ).count(),
+        )
+
+    def remove(self) -> None:
+        """Delete the organization. Raises NotEmptyError while somebody or something belongs to it."""
+        with transaction.atomic():
+            self.enterprise.lock()
+            if self.obstacles():
+                raise NotEmptyError
+            self.delete()

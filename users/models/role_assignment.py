@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.db import models, transaction
 from django.db.models import Q
 from django.utils import timezone
@@ -16,6 +18,28 @@ from users.models.user import User, keep_an_admin
 class RoleAssignmentQuerySet(models.QuerySet["RoleAssignment"]):
     def of(self, enterprise: Enterprise) -> RoleAssignmentQuerySet:
         return self.filter(enterprise=enterprise)
+
+    def give(
+        self, *, user: User, role: Role, organization: Organization | None, by: User, at: datetime
+    ) -> RoleAssignment:
+        """Give ``user`` a role and return the assignment; the one there is when the person has it already.
+
+        The caller has checked that ``by`` may. Raises DoesNotExist when the person or the organization was deleted
+        meanwhile: the enterprise's row is locked, as for every act that may take either away.
+        """
+        with transaction.atomic():
+            enterprise = user.enterprise.lock()
+            User.objects.of(enterprise).get(pk=user.pk)
+            if organization is not None:
+                Organization.objects.of(enterprise).get(pk=organization.pk)
+            assignment, _new = self.get_or_create(
+                enterprise=enterprise,
+                user=user,
+                role=role,
+                organization=organization,
+                defaults={"given_by": by, "given_at": at},
+            )
+        return assignment
 
 
 class RoleAssignment(models.Model):
@@ -47,8 +71,16 @@ class RoleAssignment(models.Model):
         indexes = [models.Index(fields=["enterprise", "role"], name="assignment_by_role")]
 
     def __str__(self) -> str:
-        place = self.organization.name if self.organization else _("whole enterprise")
-        return f"{self.get_role_display()}, {place}"
+        return f"{self.get_role_display()}, {self.place}"
+
+    @property
+    def place(self) -> str:
+        """Where the role holds, in words."""
+        return self.organization.name if self.organization else str(_("whole enterprise"))
+
+    @property
+    def is_everywhere(self) -> bool:
+        return self.organization_id is None
 
     def revoke(self) -> None:
         """Take the role back. Raises LastAdminError when nobody could administer the enterprise any more."""

@@ -66,6 +66,10 @@ class Session(AbstractBaseSession):
     def __str__(self) -> str:
         return f"{self.device or _('Unknown device')}, {self.address or '—'}"
 
+    @property
+    def is_phone(self) -> bool:
+        return self.device.endswith(("iOS", "Android"))
+
     @classmethod
     def get_session_store_class(cls) -> type[SessionBase]:
         from users.sessions import SessionStore  # The store is built on this model; Django asks for it here.

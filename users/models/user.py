@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 import unicodedata
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import BaseUserManager
-from django.db import models, transaction
+from django.contrib.postgres.indexes import GinIndex, OpClass
+from django.db import IntegrityError, models, transaction
 from django.db.models import Q
+from django.db.models.functions import Concat, Lower, Trim
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -18,7 +22,7 @@ from users.models.enterprise import Enterprise, Organization
 from users.models.role import LastAdminError, Role
 
 if TYPE_CHECKING:
-    from users.models.role_assignment import RoleAssignmentQuerySet
+    from users.models.role_assignment import RoleAssignment, RoleAssignmentQuerySet
     from users.models.session import SessionQuerySet
 
 
@@ -33,6 +37,10 @@ class HasRolesError(Exception):
 
 class BreakGlassError(Exception):
     """The act is not for the enterprise's only break-glass account, which is its way in when the provider is down."""
+
+
+class EmailTakenError(Exception):
+    """Somebody of this enterprise has the address already."""
 
 
 class Status(models.TextChoices):
@@ -70,8 +78,10 @@ class UserQuerySet(models.QuerySet["User"]):
 
     def search(self, text: str) -> UserQuerySet:
         """Keep those whose name or email contains ``text``, whatever its case."""
-        folded = fold_email(text)
-        return self.filter(Q(name__icontains=text.strip()) | Q(email_folded__contains=folded)) if folded else self
+        # PostgreSQL's lower() and Python's casefold() differ for a few letters (ß): names follow the one, emails
+        # the other.
+        wanted = {text.strip().lower(), fold_email(text)} - {""}
+        return self.filter(functools.reduce(operator.or_, (Q(listed_as__contains=word) for word in wanted), Q()))
 
     def able_to_sign_in(self) -> UserQuerySet:
         """Keep those who could sign in now: joined, not disabled, by a password or an enabled connection."""
@@ -114,6 +124,14 @@ class User(AbstractBaseUser):
     joined_at = models.DateTimeField(null=True, blank=True)
     disabled_at = models.DateTimeField(null=True, blank=True)
 
+    # What the list of people is sorted and searched by: name, then email; computed by the database, so that it can
+    # never be stale.
+    listed_as = models.GeneratedField(
+        expression=Lower(Trim(Concat("name", models.Value(" "), "email_folded"))),
+        output_field=models.TextField(),
+        db_persist=True,
+    )
+
     objects = UserManager()
     role_assignments: RoleAssignmentQuerySet
     sessions: SessionQuerySet
@@ -130,7 +148,13 @@ class User(AbstractBaseUser):
                 name="break_glass_is_local",
             ),
         ]
-        indexes = [models.Index(fields=["enterprise", "name", "id"], name="user_by_name")]
+        indexes = [
+            models.Index(fields=["enterprise", "listed_as", "id"], name="user_as_listed"),
+            # “Contains” cannot use a B-tree; three letters of a name find their few rows here instead of reading
+            # everybody. There is none on last_login: it is written at every sign-in, which would then rewrite an
+            # entry in each of these indexes, too, while sorting by it is an administrator's rare wish.
+            GinIndex(OpClass("listed_as", name="gin_trgm_ops"), name="user_search"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.name} ({self.email})" if self.name else self.email
@@ -145,6 +169,11 @@ class User(AbstractBaseUser):
         return self.name or self.email
 
     @property
+    def short_name(self) -> str:
+        """The first word of the name, for headings about this person."""
+        return self.name.split()[0] if self.name.strip() else self.email
+
+    @property
     def status(self) -> Status:
         if self.disabled_at:
             return Status.DISABLED
@@ -155,6 +184,11 @@ class User(AbstractBaseUser):
     @property
     def is_active(self) -> bool:  # type: ignore[override]
         return self.joined_at is not None and self.disabled_at is None
+
+    @property
+    def ranked_roles(self) -> list[RoleAssignment]:
+        """This person's roles, the highest first."""
+        return sorted(self.role_assignments.all(), key=lambda given: (-Role(given.role).rank, given.place))
 
     @property
     def is_email_confirmed(self) -> bool:
@@ -197,9 +231,15 @@ class User(AbstractBaseUser):
             keep_an_admin(enterprise)
 
     def change_email(self, email: str) -> None:
-        """Give the account another address, to be confirmed again. The caller has checked that it is free."""
+        """Give the account another address, to be confirmed again. Raises EmailTakenError; then nothing is changed."""
+        old = self.email, self.email_confirmed_at
         self.email, self.email_confirmed_at = email, None
-        self.save(update_fields=["email", "email_folded", "email_confirmed_at"])
+        try:
+            with transaction.atomic():
+                self.save(update_fields=["email", "email_folded", "email_confirmed_at"])
+        except IntegrityError as error:  # The constraint decides, so that two changes at once cannot both win.
+            self.email, self.email_confirmed_at = old
+            raise EmailTakenError from error
 
     def _not_the_only_break_glass_account(self) -> None:
         if not self.is_break_glass:
