@@ -18,3 +18,15 @@ def new_reference() -> str:
     """Return a short reference such as ``7K2M-41QX`` (40 bits) that a person can read to somebody."""
     word = "".join(secrets.choice(ALPHABET) for _ in range(8)).upper()
     return f"{word[:4]}-{word[4:]}"
+
+
+class RowId:
+    """The path converter for such a primary key, so that ``/users/invite/`` is not taken for a person."""
+
+    regex = f"[{ALPHABET}]{{{ID_LENGTH}}}"
+
+    def to_python(self, value: str) -> str:
+        return value
+
+    def to_url(self, value: str) -> str:
+        return value

@@ -35,6 +35,33 @@ DAILY = (
         Permission.SEE_DASHBOARD,
         ("console:dashboard",),
     ),
+    NavItem(
+        _("Users"),
+        "users",
+        "users:list",
+        Permission.SEE_PEOPLE,
+        (
+            "users:list",
+            "users:bulk",
+            "users:detail",
+            "users:abilities",
+            "users:activity",
+            "users:change_email",
+            "users:disable",
+            "users:enable",
+            "users:delete",
+            "users:give",
+            "users:revoke",
+            "users:end_person",
+        ),
+    ),
+    NavItem(
+        _("Organizations"),
+        "building-2",
+        "users:organizations",
+        Permission.MANAGE_ORGANIZATIONS,
+        ("users:organization",),
+    ),
     NavItem(_("Audit log"), "scroll-text", "console:audit", Permission.SEE_AUDIT_LOG, ("console:audit",)),
 )
 ADVANCED: tuple[NavItem, ...] = ()

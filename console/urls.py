@@ -14,6 +14,7 @@ console_patterns = [
 
 urlpatterns = [
     path("", include((console_patterns, "console"))),
+    path("", include("users.urls")),
 ]
 
 handler400 = errors.bad_request

@@ -1,0 +1,95 @@
+"""Changing somebody's email."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django import forms
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from audit.actions import Action
+from audit.models import printable
+from users.access import Access
+from users.forms.acts import Act
+from users.models import EmailTakenError, OutgoingEmail, Status, User, fold_email
+
+
+class ChangeEmail(Act):
+    """Also frees the old address for somebody else, as when a break-glass account took a person's (M6)."""
+
+    action = Action.USER_EMAIL_CHANGED
+    danger = False
+
+    email = forms.EmailField(
+        label=gettext_lazy("New email"),
+        max_length=254,
+        widget=forms.EmailInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+    )
+
+    @property
+    def url(self) -> str:
+        return reverse("users:change_email", args=[self.person.pk])
+
+    @property
+    def title(self) -> str:
+        return _("Change the email of %(name)s") % {"name": self.person.label}
+
+    @property
+    def text(self) -> str:
+        return _("Now %(email)s. Both addresses are told. The new one is confirmed by a link; the old one is free.") % {
+            "email": self.person.email
+        }
+
+    @property
+    def safe(self) -> str:
+        return _("Cancel")
+
+    @property
+    def final(self) -> str:
+        return _("Change email")
+
+    @property
+    def done(self) -> str:
+        return _("The email is now %(email)s. A link to confirm it is on its way there.") % {
+            "email": self.cleaned_data["email"]
+        }
+
+    def clean_email(self) -> str:
+        email: str = self.cleaned_data["email"]
+        if printable(email) != email:
+            raise forms.ValidationError(_("There are invisible characters in this address. Type it by hand."))
+        if email == self.person.email:
+            raise forms.ValidationError(_("This is the address already."))
+        if User.objects.of(self.request.enterprise).with_email(email).exclude(pk=self.person.pk).exists():
+            raise forms.ValidationError(self._taken)
+        return email
+
+    @property
+    def _taken(self) -> str:
+        return _("Somebody in %(enterprise)s has this address.") % {"enterprise": self.request.enterprise.name}
+
+    def clean(self) -> dict[str, Any]:
+        if self.person.status == Status.INVITED:
+            raise forms.ValidationError(_("The invitation went to this address. Revoke it, and invite the right one."))
+        return self.cleaned_data
+
+    def act(self, person: User, access: Access, at: datetime) -> None:
+        old, new = person.email, self.cleaned_data["email"]
+        is_same = fold_email(old) == fold_email(new)
+        try:
+            person.change_email(new)
+        except EmailTakenError:  # Since the form was checked, a moment ago.
+            self.is_refused = True
+            self.add_error("email", self._taken)
+            return
+        self.record(before=old, after=new)
+        told = {"before": old, "after": new, "by": access.user.label}
+        for address in [new] if is_same else [old, new]:
+            self._send(person, "email_changed", {**told, "to": address})
+        self._send(person, "confirm_email", {})
+
+    def _send(self, person: User, name: str, context: dict[str, Any]) -> None:
+        OutgoingEmail.objects.create(enterprise=self.request.enterprise, user=person, name=name, context=context)

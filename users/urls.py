@@ -1,0 +1,30 @@
+"""People, and the parts of an enterprise they belong to."""
+
+from django.urls import path, register_converter
+
+from audit.ids import RowId
+from users.views import acts, organizations, people, person
+
+register_converter(RowId, "row")
+
+app_name = "users"
+urlpatterns = [
+    path("users/", people.people_list, name="list"),
+    path("users/disable/", people.bulk_disable, name="bulk_disable"),
+    path("users/<row:pk>/", person.detail, name="detail"),
+    path("users/<row:pk>/abilities/", person.abilities, name="abilities"),
+    path("users/<row:pk>/activity/", person.activity, name="activity"),
+    path("users/<row:pk>/email/", acts.change_email, name="change_email"),
+    path("users/<row:pk>/disable/", acts.disable, name="disable"),
+    path("users/<row:pk>/enable/", acts.enable, name="enable"),
+    path("users/<row:pk>/delete/", acts.delete, name="delete"),
+    path("users/<row:pk>/roles/give/", acts.give_role, name="give_role"),
+    path("users/<row:pk>/roles/revoke/", acts.revoke_roles, name="revoke_roles"),
+    path("users/<row:pk>/roles/<row:assignment_pk>/revoke/", acts.revoke_role, name="revoke_role"),
+    path("users/<row:pk>/sessions/end/", acts.end_sessions, name="end_person_sessions"),
+    path("users/<row:pk>/sessions/<row:handle>/end/", acts.end_session, name="end_person_session"),
+    path("organizations/", organizations.organizations, name="organizations"),
+    path("organizations/create/", organizations.create, name="organization_create"),
+    path("organizations/<row:pk>/rename/", organizations.rename, name="organization_rename"),
+    path("organizations/<row:pk>/delete/", organizations.delete, name="organization_delete"),
+]

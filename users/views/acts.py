@@ -1,0 +1,113 @@
+"""What is done to one person: every act asks on a page of its own (GET) and is done by POST.
+
+The dialogs of the person's page post to the same addresses.
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods, require_POST
+
+from users.access import Access, Permission, allowed, person_or_404
+from users.forms.acts import Act, Delete, Disable, Enable, EndSessions
+from users.forms.email import ChangeEmail
+from users.forms.roles import GiveRole, RevokeRoles
+from users.http import ConsoleRequest
+
+asks_and_acts = require_http_methods(["GET", "HEAD", "POST"])
+
+
+def _answer(request: ConsoleRequest, form: Act) -> HttpResponse:
+    status = 200
+    if request.method == "POST":
+        if form.is_valid() and form.save():
+            messages.success(request, form.done)
+            return redirect(_next(request, form.person.pk))
+        status = 409 if form.is_refused else 422
+        form.person.refresh_from_db()
+    return render(request, "users/act.html", {"form": form, "person": form.person}, status=status)
+
+
+def _next(request: ConsoleRequest, pk: str) -> str:
+    """Go back to the person, or as near as one may still get: also one's own roles may be gone by now."""
+    access = Access.of(request.user)
+    if access.people().filter(pk=pk).exists():
+        return reverse("users:detail", args=[pk])
+    return "users:list" if access.may(Permission.SEE_PEOPLE) else "users:account"
+
+
+@allowed(Permission.MANAGE_PEOPLE)
+@asks_and_acts
+def disable(request: HttpRequest, pk: str) -> HttpResponse:
+    request = cast(ConsoleRequest, request)
+    return _answer(request, Disable(request, person_or_404(request, pk, Permission.MANAGE_PEOPLE)))
+
+
+@allowed(Permission.MANAGE_PEOPLE)
+@asks_and_acts
+def enable(request: HttpRequest, pk: str) -> HttpResponse:
+    request = cast(ConsoleRequest, request)
+    return _answer(request, Enable(request, person_or_404(request, pk, Permission.MANAGE_PEOPLE)))
+
+
+@allowed(Permission.MANAGE_PEOPLE)
+@asks_and_acts
+def delete(request: HttpRequest, pk: str) -> HttpResponse:
+    request = cast(ConsoleRequest, request)
+    return _answer(request, Delete(request, person_or_404(request, pk, Permission.MANAGE_PEOPLE)))
+
+
+@allowed(Permission.MANAGE_PEOPLE)
+@asks_and_acts
+def change_email(request: HttpRequest, pk: str) -> HttpResponse:
+    request = cast(ConsoleRequest, request)
+    return _answer(request, ChangeEmail(request, person_or_404(request, pk, Permission.MANAGE_PEOPLE)))
+
+
+@allowed(Permission.MANAGE_PEOPLE)
+@asks_and_acts
+def end_sessions(request: HttpRequest, pk: str) -> HttpResponse:
+    request = cast(ConsoleRequest, request)
+    return _answer(request, EndSessions(request, person_or_404(request, pk, Permission.MANAGE_PEOPLE)))
+
+
+@allowed(Permission.MANAGE_PEOPLE)
+@require_POST
+def end_session(request: HttpRequest, pk: str, handle: str) -> HttpResponse:
+    request = cast(ConsoleRequest, request)
+    person = person_or_404(request, pk, Permission.MANAGE_PEOPLE)
+    session = person.sessions.live(timezone.now()).filter(handle=handle).first()
+    if session is None:
+        raise Http404
+    return _answer(request, EndSessions(request, person, session))
+
+
+@allowed(Permission.GIVE_ROLES)
+@asks_and_acts
+def give_role(request: HttpRequest, pk: str) -> HttpResponse:
+    request = cast(ConsoleRequest, request)
+    return _answer(request, GiveRole(request, person_or_404(request, pk, Permission.GIVE_ROLES)))
+
+
+@allowed(Permission.GIVE_ROLES)
+@asks_and_acts
+def revoke_role(request: HttpRequest, pk: str, assignment_pk: str) -> HttpResponse:
+    request = cast(ConsoleRequest, request)
+    person = person_or_404(request, pk, Permission.GIVE_ROLES)
+    assignment = person.role_assignments.select_related("organization").filter(pk=assignment_pk).first()
+    if assignment is None:
+        raise Http404
+    return _answer(request, RevokeRoles(request, person, assignment))
+
+
+@allowed(Permission.GIVE_ROLES)
+@asks_and_acts
+def revoke_roles(request: HttpRequest, pk: str) -> HttpResponse:
+    request = cast(ConsoleRequest, request)
+    return _answer(request, RevokeRoles(request, person_or_404(request, pk, Permission.GIVE_ROLES)))

@@ -1,0 +1,129 @@
+"""One person's pages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, cast
+
+from django.core.exceptions import PermissionDenied
+from django.db.models import Q
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import NoReverseMatch, reverse
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from audit.actions import Action
+from audit.keyset import page
+from audit.models import Event
+from users.access import Access, Permission, allowed, person_or_404
+from users.forms.acts import Delete, Disable, Enable, EndSessions
+from users.forms.roles import GiveRole, RevokeRoles
+from users.http import ConsoleRequest
+from users.models import Role, RoleAssignment, Status, User
+
+RECENT = 4
+EVENTS = 50
+
+
+def head(request: ConsoleRequest, person: User) -> dict[str, Any]:
+    """What every page of a person needs."""
+    return {
+        "person": person,
+        "is_own": person.pk == request.user.pk,
+        "may_manage": request.access.may_act_on(Permission.MANAGE_PEOPLE, person),
+        "may_see_activity": _may_see_activity(request, person),
+    }
+
+
+def _may_see_activity(request: ConsoleRequest, person: User) -> bool:
+    """Who may read the audit log; and everyone, what they did themselves."""
+    return request.access.may(Permission.SEE_AUDIT_LOG) or person.pk == request.user.pk
+
+
+def _events(request: ConsoleRequest, person: User) -> Any:
+    mine = Q(actor=person) | Q(target_type="user", target_id=person.pk)
+    return Event.objects.of(request.enterprise).filter(mine)
+
+
+def _told(events: Iterable[Event]) -> list[dict[str, Any]]:
+    phrases = dict(Action.choices)
+    return [{"event": event, "phrase": phrases.get(event.action, event.action)} for event in events]
+
+
+@allowed(Permission.SEE_PEOPLE)
+@require_safe
+def detail(request: HttpRequest, pk: str) -> HttpResponse:
+    request = cast(ConsoleRequest, request)
+    person = person_or_404(request, pk)
+    context = head(request, person)
+    assignments = list(person.role_assignments.select_related("organization", "given_by"))
+    gives = request.access.may_act_on(Permission.GIVE_ROLES, person)
+    revocable = [a for a in assignments if gives and request.access.may_revoke(a)]
+    context |= {
+        "assignments": [
+            {"given": a, "revoke": RevokeRoles(request, person, a) if a in revocable else None} for a in assignments
+        ],
+        "give": GiveRole(request, person) if gives else None,
+        "recent": _told(_events(request, person).newest_first()[:RECENT]) if context["may_see_activity"] else [],
+        "invitation": _open_invitation(person),
+    }
+    if context["may_manage"]:
+        sessions = list(person.sessions.live(timezone.now()).last_seen_first())
+        context |= {
+            "sessions": sessions,
+            "endable": [s for s in sessions if s.pk != request.session.row.pk],  # type: ignore[union-attr]
+            "end_sessions": EndSessions(request, person),
+            "disable": Disable(request, person),
+            "enable": Enable(request, person),
+            "delete": Delete(request, person),
+            "revoke_roles": RevokeRoles(request, person) if len(revocable) == len(assignments) else None,
+        }
+    return render(request, "users/detail.html", context)
+
+
+def _open_invitation(person: User) -> dict[str, Any] | None:
+    """Return the invitation of somebody who has not joined, with where to send it again and to revoke it."""
+    if person.status != Status.INVITED:
+        return None
+    invitation = person.invitations.filter(accepted_at=None, revoked_at=None).order_by("-issued_at").first()
+    if invitation is None:
+        return None
+    try:
+        return {
+            "row": invitation,
+            "resend": reverse("invitations:resend", args=[invitation.pk]),
+            "revoke": reverse("invitations:revoke", args=[invitation.pk]),
+        }
+    except NoReverseMatch:
+        return None
+
+
+@allowed(Permission.SEE_PEOPLE)
+@require_safe
+def abilities(request: HttpRequest, pk: str) -> HttpResponse:
+    """What this person can do, and through which role."""
+    request = cast(ConsoleRequest, request)
+    person = person_or_404(request, pk)
+    access = Access(person, person.role_assignments.select_related("organization"))
+    rows = [{"words": permission.label, "through": _widest(access.through(permission))} for permission in Permission]
+    return render(request, "users/abilities.html", head(request, person) | {"rows": rows})
+
+
+def _widest(assignments: list[RoleAssignment]) -> list[RoleAssignment]:
+    """Leave out what an enterprise-wide role of the same person covers anyway."""
+    everywhere = [a for a in assignments if a.is_everywhere]
+    best = max(everywhere, key=lambda a: Role(a.role).rank, default=None)
+    return [best] if best else assignments
+
+
+@allowed(Permission.SEE_PEOPLE)
+@require_safe
+def activity(request: HttpRequest, pk: str) -> HttpResponse:
+    request = cast(ConsoleRequest, request)
+    person = person_or_404(request, pk)
+    context = head(request, person)
+    if not context["may_see_activity"]:
+        raise PermissionDenied
+    found = page(_events(request, person), by=("-at", "-id"), cursor=request.GET.get("cursor", ""), size=EVENTS)
+    return render(request, "users/activity.html", context | {"page": found, "events": _told(found.rows)})
