@@ -1,0 +1,102 @@
+"""Every route of the URL map, declared by hand: what it needs, and who may use it.
+
+Adding a route means adding one line here; ``tests/test_every_route.py`` fails until it is there, and then walks it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tests.cast import Cast, make_user
+from users.models import Method, Role, RoleAssignment, Session, User
+
+# The people who try every route. All but Aiko hold their role for Rotterdam; Nora has none.
+ADMIN, ORGANIZATION_ADMIN, MANAGER, VIEWER, NOBODY = "aiko", "marcus", "tomas", "vera", "nora"
+ALL = (ADMIN, ORGANIZATION_ADMIN, MANAGER, VIEWER, NOBODY)
+
+# Who may, in sets that mean something.
+ANYONE = frozenset(ALL)  # Their own account and sessions.
+SEES = frozenset({ADMIN, ORGANIZATION_ADMIN, MANAGER, VIEWER})
+INVITES = frozenset({ADMIN, ORGANIZATION_ADMIN, MANAGER})
+LOOKS_AFTER = frozenset({ADMIN, ORGANIZATION_ADMIN})
+ADMINISTERS = frozenset({ADMIN})
+
+
+@dataclass
+class World:
+    """Halden, with something of every kind that a route can name, all of it in Rotterdam."""
+
+    cast: Cast
+    chloe: User  # The person things are done to: Viewer of Rotterdam.
+    vera: User
+    nora: User
+    chloes_role: RoleAssignment
+    chloes_session: Session
+
+    @classmethod
+    def build(cls, cast: Cast) -> World:
+        from tests.cast import browser_of
+
+        viewer = (Role.VIEWER, cast.rotterdam)
+        chloe = make_user(cast.halden, "Chloé Martin", "chloe.martin@halden.example", viewer)
+        browser_of(chloe)
+        return cls(
+            cast=cast,
+            chloe=chloe,
+            vera=make_user(cast.halden, "Vera Lund", "vera.lund@halden.example", viewer),
+            nora=make_user(cast.halden, "Nora Berg", "nora.berg@halden.example"),
+            chloes_role=chloe.role_assignments.get(),
+            chloes_session=chloe.sessions.get(method=Method.PASSWORD),
+        )
+
+    def person(self, name: str) -> User:
+        return getattr(self, name, None) or getattr(self.cast, name)
+
+
+@dataclass(frozen=True)
+class Route:
+    """``who`` may use it; ``args`` are the ids it names, ``query`` those in its query; ``methods`` it answers."""
+
+    who: frozenset[str]
+    args: Callable[[World], list[str]] = lambda world: []
+    methods: str = "GET"
+    query: Callable[[World], dict[str, str]] = lambda world: {}
+
+
+def chloe(world: World) -> list[str]:
+    return [world.chloe.pk]
+
+
+def rotterdam(world: World) -> list[str]:
+    return [world.cast.rotterdam.pk]
+
+
+ASKS_AND_ACTS = "GET POST"
+
+ROUTES: dict[str, Route] = {
+    "console:dashboard": Route(ANYONE),  # Who has no role is led to the own account.
+    "console:audit": Route(ADMINISTERS),
+    "console:audit_download": Route(ADMINISTERS),
+    "users:list": Route(SEES),
+    "users:bulk_disable": Route(LOOKS_AFTER, methods=ASKS_AND_ACTS, query=lambda w: {"user": w.chloe.pk}),
+    "users:detail": Route(SEES, chloe),
+    "users:abilities": Route(SEES, chloe),
+    "users:activity": Route(ADMINISTERS, chloe),
+    "users:change_email": Route(LOOKS_AFTER, chloe, ASKS_AND_ACTS),
+    "users:disable": Route(LOOKS_AFTER, chloe, ASKS_AND_ACTS),
+    "users:enable": Route(LOOKS_AFTER, chloe, ASKS_AND_ACTS),
+    "users:delete": Route(LOOKS_AFTER, chloe, ASKS_AND_ACTS),
+    "users:give_role": Route(LOOKS_AFTER, chloe, ASKS_AND_ACTS),
+    "users:revoke_roles": Route(LOOKS_AFTER, chloe, ASKS_AND_ACTS),
+    "users:revoke_role": Route(LOOKS_AFTER, lambda w: [w.chloe.pk, w.chloes_role.pk], ASKS_AND_ACTS),
+    "users:end_person_sessions": Route(LOOKS_AFTER, chloe, ASKS_AND_ACTS),
+    "users:end_person_session": Route(LOOKS_AFTER, lambda w: [w.chloe.pk, w.chloes_session.handle], "POST"),
+    "users:organizations": Route(ADMINISTERS),
+    "users:organization_create": Route(ADMINISTERS, methods=ASKS_AND_ACTS),
+    "users:organization_rename": Route(ADMINISTERS, rotterdam, ASKS_AND_ACTS),
+    "users:organization_delete": Route(ADMINISTERS, rotterdam, ASKS_AND_ACTS),
+}
+
+# The entrance: pages for people who are not signed in, and what machines ask. Nothing else may be here.
+PUBLIC: frozenset[str] = frozenset({"console:healthz", "console:readyz"})
