@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from audit.actions import Action
 from audit.models import Event, EventQuerySet, Result
-from users.models import Enterprise
+from users.models import Enterprise, fold_email
 
 
 class Renderer(TemplatesSetting):
@@ -51,6 +51,7 @@ class AuditFilter(forms.Form):
             text = wanted["q"].strip()
             events = events.filter(
                 Q(actor_label__icontains=text)
+                | Q(actor__email_folded__contains=fold_email(text))
                 | Q(target_label__icontains=text)
                 | Q(action__icontains=text)
                 | Q(reason__icontains=text)

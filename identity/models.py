@@ -59,9 +59,9 @@ class Connection(models.Model):
     enterprise = models.ForeignKey(Enterprise, on_delete=models.CASCADE, related_name="connections")
     provider = models.CharField(max_length=8, choices=Provider.choices)
     organization = models.ForeignKey(
-        Organization, on_delete=models.PROTECT, null=True, blank=True, related_name="connections"
+        Organization, on_delete=models.RESTRICT, null=True, blank=True, related_name="connections"
     )
-    serving = models.ForeignKey("Revision", on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    serving = models.ForeignKey("Revision", on_delete=models.RESTRICT, null=True, blank=True, related_name="+")
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
     enabled_at = models.DateTimeField(null=True, blank=True)

@@ -28,7 +28,7 @@ def test_an_admin_sees_who_did_what(cast: Cast) -> None:
     page = browser_of(cast.aiko).get("/audit/").content.decode()
     assert "Ingrid Solberg" in page
     assert "user:disabled" in page
-    assert "marcus.feld@halden.example" in page
+    assert "Marcus Feld" in page
 
 
 def test_the_stranger_sees_nothing_of_it(cast: Cast) -> None:
@@ -36,8 +36,8 @@ def test_the_stranger_sees_nothing_of_it(cast: Cast) -> None:
     event = record(Action.USER_DISABLED, enterprise=cast.halden, actor=cast.ingrid, target=cast.marcus)
     mallory = browser_of(cast.mallory)
     for address in ("/audit/", f"/audit/?q={event.reference}", f"/audit/?person={cast.marcus.pk}"):
-        assert "halden.example" not in mallory.get(address).content.decode()
-    assert b"halden.example" not in b"".join(mallory.get("/audit/download/").streaming_content)
+        assert "Marcus" not in mallory.get(address).content.decode()
+    assert b"Marcus" not in b"".join(mallory.get("/audit/download/").streaming_content)
 
 
 @pytest.mark.parametrize("who", ["marcus", "tomas", "oluwaseun"])

@@ -50,7 +50,7 @@ class RoleAssignment(models.Model):
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="role_assignments")
     role = models.CharField(_("role"), max_length=20, choices=Role.choices)
     organization = models.ForeignKey(
-        Organization, on_delete=models.PROTECT, null=True, blank=True, related_name="role_assignments"
+        Organization, on_delete=models.RESTRICT, null=True, blank=True, related_name="role_assignments"
     )
     given_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     given_at = models.DateTimeField(default=timezone.now)

@@ -109,7 +109,7 @@ class User(AbstractBaseUser):
     name = models.CharField(_("name"), max_length=100, blank=True)
     time_zone = models.CharField(_("time zone"), max_length=64, blank=True)
     connection = models.ForeignKey(
-        "identity.Connection", on_delete=models.PROTECT, null=True, blank=True, related_name="users"
+        "identity.Connection", on_delete=models.RESTRICT, null=True, blank=True, related_name="users"
     )
     switching_to = models.ForeignKey(
         "identity.Connection",
@@ -157,7 +157,7 @@ class User(AbstractBaseUser):
         ]
 
     def __str__(self) -> str:
-        return f"{self.name} ({self.email})" if self.name else self.email
+        return self.label
 
     def save(self, *args: object, **kwargs: object) -> None:
         self.email_folded = fold_email(self.email)
