@@ -370,6 +370,8 @@ class _Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # one packet for an answer, or each would wait for the last one's acknowledgement
+    disable_nagle_algorithm = True
     server: _Server
 
     def _serve(self) -> None:

@@ -75,6 +75,15 @@ class _Line(http.client.HTTPConnection):
     auto_open = 0
     sock: _Deadlined
     idle_since = 0.0
+    unsent = b""
+
+    def send(self, data: Any) -> None:
+        """Keep head and body together: one packet, one TLS record, one system call."""
+        self.unsent += data
+
+    def flush(self) -> None:
+        data, self.unsent = self.unsent, b""
+        self.sock.sendall(data)
 
     def is_quiet(self) -> bool:
         """Whether an idle connection is still good: not closed, and nothing came unasked."""
@@ -207,6 +216,7 @@ class Egress:
         line.sock.deadline = deadline
         try:
             line.request(method, target, body, {"Accept-Encoding": "identity", **headers})
+            line.flush()
             return line.getresponse()
         except (OSError, http.client.HTTPException):
             line.close()
