@@ -56,6 +56,13 @@ DAILY = (
         ),
     ),
     NavItem(
+        _("Invitations"),
+        "mail",
+        "invitations:list",
+        Permission.INVITE_PEOPLE,
+        ("invitations:list", "invitations:invite"),
+    ),
+    NavItem(
         _("Organizations"),
         "building-2",
         "users:organizations",

@@ -294,6 +294,7 @@ CELERY_TASK_PUBLISH_RETRY = False
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_connect_timeout": 1,
     "socket_timeout": 5,
+    "max_retries": 0,  # Of a publisher. Workers have their own, without end.
     "visibility_timeout": 900,
 }
 CELERY_BEAT_SCHEDULE = {

@@ -15,6 +15,7 @@ console_patterns = [
 urlpatterns = [
     path("", include((console_patterns, "console"))),
     path("", include("users.urls")),
+    path("", include("invitations.urls")),
 ]
 
 handler400 = errors.bad_request

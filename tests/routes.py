@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from django.utils import timezone
+
+from invitations.models import Invitation
 from tests.cast import Cast, make_user
 from users.models import Method, Role, RoleAssignment, Session, User
 
@@ -33,6 +36,7 @@ class World:
     nora: User
     chloes_role: RoleAssignment
     chloes_session: Session
+    invitation: Invitation  # To be a Viewer of Rotterdam.
 
     @classmethod
     def build(cls, cast: Cast) -> World:
@@ -48,6 +52,15 @@ class World:
             nora=make_user(cast.halden, "Nora Berg", "nora.berg@halden.example"),
             chloes_role=chloe.role_assignments.get(),
             chloes_session=chloe.sessions.get(method=Method.PASSWORD),
+            invitation=Invitation.issue(
+                enterprise=cast.halden,
+                email="lena.fischer@halden.example",
+                role=Role.VIEWER,
+                organization=cast.rotterdam,
+                connection=None,
+                by=cast.aiko,
+                at=timezone.now(),
+            ),
         )
 
     def person(self, name: str) -> User:
@@ -70,6 +83,10 @@ def chloe(world: World) -> list[str]:
 
 def rotterdam(world: World) -> list[str]:
     return [world.cast.rotterdam.pk]
+
+
+def invitation(world: World) -> list[str]:
+    return [world.invitation.pk]
 
 
 ASKS_AND_ACTS = "GET POST"
@@ -96,7 +113,13 @@ ROUTES: dict[str, Route] = {
     "users:organization_create": Route(ADMINISTERS, methods=ASKS_AND_ACTS),
     "users:organization_rename": Route(ADMINISTERS, rotterdam, ASKS_AND_ACTS),
     "users:organization_delete": Route(ADMINISTERS, rotterdam, ASKS_AND_ACTS),
+    "invitations:invite": Route(INVITES, methods=ASKS_AND_ACTS),
+    "invitations:list": Route(INVITES),
+    "invitations:resend": Route(INVITES, invitation, "POST"),
+    "invitations:revoke": Route(INVITES, invitation, "POST"),
 }
 
 # The entrance: pages for people who are not signed in, and what machines ask. Nothing else may be here.
-PUBLIC: frozenset[str] = frozenset({"console:healthz", "console:readyz"})
+PUBLIC: frozenset[str] = frozenset(
+    {"console:healthz", "console:readyz", "invitations:open", "invitations:opened", "invitations:accept"}
+)

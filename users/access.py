@@ -103,7 +103,7 @@ class Access:
             users = users.filter(models.Exists(here))
         if permission == Permission.SEE_PEOPLE or Role.ENTERPRISE_ADMIN in self.giveable_roles(None, permission):
             return users
-        beyond = RoleAssignment.objects.filter(user=models.OuterRef("pk")).exclude(self._giveable(permission))
+        beyond = RoleAssignment.objects.filter(user=models.OuterRef("pk")).exclude(self.reach(permission))
         return users.filter(~models.Exists(beyond), is_break_glass=False)
 
     def may_act_on(self, permission: Permission, user: User) -> bool:
@@ -163,8 +163,8 @@ class Access:
         # Enterprise Admin is for the whole enterprise or not at all.
         return [role for role in Role if role in given and (place is None or role != Role.ENTERPRISE_ADMIN)]
 
-    def _giveable(self, permission: Permission) -> models.Q:
-        """Match the role assignments that ``permission`` lets this person give."""
+    def reach(self, permission: Permission) -> models.Q:
+        """Match the role assignments that ``permission`` lets this person give, or invitations to such roles."""
         matches = models.Q(pk__in=[])
         for place, roles in self._gifts(permission):
             matches |= models.Q(role__in=roles) & (models.Q(organization=place) if place else models.Q())

@@ -43,10 +43,12 @@ def compose(
     context: Mapping[str, Any],
     time_zone: str = "",
     reply_to: str = "",
+    metadata: Mapping[str, str | int] | None = None,
 ) -> EmailMultiAlternatives:
     """Write the email ``name`` from ``templates/emails/<name>-{subject.txt,body.txt,body.html}``, from ``enterprise``.
 
     ``key`` makes the Message-ID (``Sendable.message_key``). Times are given in ``time_zone`` (IANA; UTC when empty).
+    A provider hands ``metadata`` back when it reports what became of the email.
     """
     words = {**context, "enterprise": enterprise, "region": enterprise.get_region_display()}
     with timezone.override(zone(time_zone)):
@@ -71,6 +73,8 @@ def compose(
         },
     )
     message.attach_alternative(html, "text/html")
+    if metadata is not None:
+        message.metadata = dict(metadata)  # type: ignore[attr-defined]  # Read by anymail; SMTP knows nothing of it.
     return message
 
 
@@ -113,7 +117,7 @@ def _send(connection: BaseEmailBackend, row: Sendable, message: EmailMessage) ->
     except FAILURES as error:
         if not isinstance(error, smtplib.SMTPRecipientsRefused):
             _close(connection)
-        row.mark_failed(timezone.now(), type(error).__name__, for_good=_is_for_good(error))
+        row.mark_failed(timezone.now(), type(error).__name__, for_good=_is_for_good(error), answer=_answer(error))
         # The class only: a server's answer may quote the address, or the message.
         logger.warning("email not sent: %s", type(error).__name__)
         if row.is_given_up:
@@ -136,3 +140,13 @@ def _is_for_good(error: Exception) -> bool:
     if isinstance(error, smtplib.SMTPDataError):
         return error.smtp_code // 100 == 5
     return isinstance(error, (AnymailRecipientsRefused, AnymailInvalidAddress))
+
+
+def _answer(error: Exception) -> str:
+    """Return the words in which a mail server refused, or an empty string where there were none."""
+    said: bytes | str = b""
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        _code, said = next(iter(error.recipients.values()))
+    elif isinstance(error, smtplib.SMTPResponseException):
+        said = error.smtp_error
+    return said.decode(errors="replace") if isinstance(said, bytes) else said

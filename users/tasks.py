@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -26,18 +27,19 @@ logger = logging.getLogger(__name__)
 KEEP_SENT = timedelta(days=30)
 
 
-def queue(task: Task, ids: list[str]) -> None:
-    """Have a worker run ``task`` with ``ids`` once the transaction has committed.
+def queue(task: Task, *batches: list[str]) -> None:
+    """Have workers run ``task`` with each of ``batches`` of ids once the transaction has committed.
 
     A broker that is down neither breaks nor holds up the request: the rows say what is to be done, and the sweep
     finds them.
     """
-    transaction.on_commit(lambda: _publish(task, ids))
+    transaction.on_commit(lambda: _publish(task, batches))
 
 
-def _publish(task: Task, ids: list[str]) -> None:
+def _publish(task: Task, batches: Sequence[list[str]]) -> None:
     try:
-        task.apply_async(args=[ids], retry=False)
+        for ids in batches:
+            task.apply_async(args=[ids], retry=False)
     except (OperationalError, redis.ConnectionError, redis.TimeoutError) as error:
         logger.warning("not queued, the sweep will find it: %s", type(error).__name__)
 

@@ -58,7 +58,15 @@ def test_the_token_cannot_be_read_from_the_cookie(invitation: Invitation) -> Non
 
 def test_a_changed_or_missing_cookie_is_no_invitation(invitation: Invitation) -> None:
     value = kept(invitation.token)
-    for forged in ("", "x", "dev.", value[:-2], value[:-1] + ("A" if value[-1] != "A" else "B"), "é.é", value + "é"):
+    for forged in (
+        "",
+        "x",
+        "dev.",
+        value[:-2],
+        value[:40] + ("A" if value[40] != "A" else "B") + value[41:],
+        "é.é",
+        value + "é",
+    ):
         assert carried(forged) is None
 
 

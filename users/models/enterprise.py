@@ -79,8 +79,9 @@ class Enterprise(models.Model):
         """Take this enterprise's row lock until the transaction ends, and return the row as it is now.
 
         Whoever may lose an Enterprise Admin takes it first (T15), so that such acts happen one after another.
+        Rows that merely refer to the enterprise (sessions, events) may be written meanwhile.
         """
-        return Enterprise.objects.select_for_update().get(pk=self.pk)
+        return Enterprise.objects.select_for_update(no_key=True).get(pk=self.pk)
 
 
 class NotEmptyError(Exception):

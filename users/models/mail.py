@@ -70,8 +70,12 @@ class Sendable(models.Model):
         self.sent_at, self.claimed_at, self.send_error = at, None, ""
         self.save(update_fields=["sent_at", "claimed_at", "send_error"])
 
-    def mark_failed(self, at: datetime, error: str, *, for_good: bool = False) -> None:
-        """Put it back with a growing pause, or give up when ``for_good``. ``error`` is a class name, not a message."""
+    def mark_failed(self, at: datetime, error: str, *, for_good: bool = False, answer: str = "") -> None:
+        """Put it back with a growing pause, or give up when ``for_good``.
+
+        ``error`` is a class name, not a message. ``answer`` is what the mail server said, if anything; it may quote
+        the email, so what keeps it cleans it.
+        """
         self.claimed_at, self.send_error = None, error[:64]
         self.send_after = at + timedelta(seconds=15) * 2 ** min(self.attempts, 8)
         if for_good:

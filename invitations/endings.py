@@ -1,0 +1,84 @@
+"""The plain pages for invitations that lead nowhere (any more): what is true, and the next step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.utils.translation import gettext as _
+
+from invitations.models import Invitation
+
+
+@dataclass(frozen=True)
+class Ending:
+    status: int
+    title: str
+    text: str
+    steps: tuple[str, ...] = ()
+    # Offer the enterprise's sign-in page: for people who are in already.
+    offers_sign_in: bool = False
+
+
+def ending(reason: str, invitation: Invitation | None) -> Ending:
+    """Return the page for ``reason``, a code of ``Invitation.obstacle`` or ``NotRedeemable``.
+
+    An unknown link and a malformed one read alike, and say nothing about any enterprise.
+    """
+    if invitation is None:
+        return Ending(
+            404,
+            _("This link leads nowhere"),
+            _("It is not complete, or a newer one has taken its place."),
+            (
+                _("Open the newest invitation email, and press the button in it rather than copying the address."),
+                _("If it still ends here, ask whoever invited you to send it again."),
+            ),
+        )
+    by = invitation.invited_by.label if invitation.invited_by else _("an administrator")
+    who = {"by": by, "enterprise": invitation.enterprise.name}
+    ask_again = _("Ask %(by)s to send the invitation again. That takes one press of a button.") % who
+    match reason:
+        case "invitation_accepted":
+            return Ending(
+                410,
+                _("This invitation has been used"),
+                _("A link works once, and this one has done its work. If that was you, sign in as usual."),
+                (_("If it was not you, tell %(by)s.") % who,),
+                offers_sign_in=True,
+            )
+        case "invitation_revoked":
+            return Ending(
+                410,
+                _("This invitation was revoked"),
+                _("Somebody at %(enterprise)s has taken it back, or sent a newer one instead.") % who,
+                (_("Look for a newer email from %(enterprise)s.") % who, _("If there is none, ask %(by)s.") % who),
+            )
+        case "invitation_expired":
+            return Ending(
+                410,
+                _("This invitation has ended"),
+                _("For safety, a link works for a few days only."),
+                (ask_again,),
+            )
+        case "account_disabled":
+            return Ending(
+                403,
+                _("This account is disabled"),
+                _("Somebody at %(enterprise)s has disabled it since the invitation was sent.") % who,
+                (_("Ask an administrator of %(enterprise)s.") % who,),
+            )
+        case "connection_disabled":
+            return Ending(
+                403,
+                _("Sign-in is switched off for now"),
+                _("%(enterprise)s has disabled the way in that this invitation uses. The invitation is still good.")
+                % who,
+                (_("Ask %(by)s when it will be enabled again.") % who, _("Then open the link in your email again.")),
+            )
+    return Ending(
+        403,
+        _("This invitation does not hold any more"),
+        _("Whoever sent it may no longer invite people to %(enterprise)s in this role, or it was meant for an address "
+          "that has changed.") % who,
+        (_("Ask an administrator of %(enterprise)s for a new one.") % who,),
+    )  # fmt: skip
