@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('identity', '0003_restrict_within_enterprise'),
-        ('users', '0002_emails_without_a_user'),
+        ('users', '0003_people_as_listed'),
     ]
 
     operations = [
