@@ -140,7 +140,9 @@ def _name_actor(event: Event, request: HttpRequest | None, actor: User | None) -
         event.request_id = getattr(request, "correlation_id", "") or ""
         if actor is None:
             user = getattr(request, "user", None)
-            actor = user if user is not None and user.is_authenticated else None
+            # Somebody of another enterprise may be signed in where this one's page is opened: not for its log.
+            if user is not None and user.is_authenticated and user.enterprise_id == event.enterprise_id:
+                actor = user
     if actor is not None:
         event.actor_id = actor.pk
         event.actor_label = printable(actor, 320)

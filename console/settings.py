@@ -318,7 +318,10 @@ LOG_FORMAT = env.str("LOG_FORMAT", "console" if DEVELOPMENT else "json", validat
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"request_id": {"()": "django_guid.log_filters.CorrelationId"}},
+    "filters": {
+        "request_id": {"()": "django_guid.log_filters.CorrelationId"},
+        "without_request": {"()": "console.logs.WithoutRequest"},
+    },
     "formatters": {
         "json": {
             "()": "pythonjsonlogger.json.JsonFormatter",
@@ -336,7 +339,7 @@ LOGGING = {
         "out": {
             "class": "logging.StreamHandler",
             "formatter": LOG_FORMAT or "json",
-            "filters": ["request_id"],
+            "filters": ["request_id", "without_request"],
         }
     },
     "root": {"handlers": ["out"], "level": env.str("LOG_LEVEL", "INFO")},

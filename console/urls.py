@@ -16,6 +16,7 @@ urlpatterns = [
     path("", include((console_patterns, "console"))),
     path("", include("users.urls")),
     path("", include("invitations.urls")),
+    path("", include("identity.urls")),
 ]
 
 handler400 = errors.bad_request

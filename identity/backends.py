@@ -1,0 +1,189 @@
+"""From a provider's answer to a user: proved first, admitted second. Never a match by email alone (T7, T8).
+
+Built on mozilla-django-oidc's backend: ``get_or_create_user`` and its documented hooks are the frame. Verification
+and HTTP are ours, and settings come from the connection in use, not from Django's.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.backends import ModelBackend
+from django.db import IntegrityError
+from django.http import HttpRequest
+from django.utils import timezone
+from mozilla_django_oidc.auth import OIDCAuthenticationBackend
+
+from audit.actions import Action
+from audit.models import printable, record
+from identity.attempts import Purpose
+from identity.models import Connection, Subject
+from identity.oidc import Claims
+from identity.refused import Reason, SignInRefused, reason_of
+from identity.round_trip import Proof
+from invitations.models import Invitation, NotRedeemable
+from users.models import User
+
+NAME_CHARACTERS = User._meta.get_field("name").max_length
+
+
+class OIDCBackend(OIDCAuthenticationBackend):
+    """One sign-in through one connection. Call ``authenticate`` within a transaction: it locks what it decides by."""
+
+    proof: Proof
+
+    def __init__(self) -> None:
+        # Not the parent's: it reads the settings of a single provider.
+        ModelBackend.__init__(self)
+        self.UserModel = User
+
+    def get_settings(self, attr: str, *args: Any) -> Any:
+        """Answer for this connection and this sign-in. Only somebody with an invitation may come in anew."""
+        if attr == "OIDC_CREATE_USER":
+            return self.proof.attempt.purpose is Purpose.INVITATION
+        return OIDCAuthenticationBackend.get_settings(attr, *args)
+
+    def authenticate(self, request: HttpRequest, *, proof: Proof) -> User:
+        """Return the active user whom ``proof`` is for, the row locked, or raise SignInRefused.
+
+        A known subject, or else a live invitation that is redeemed here. The caller's transaction undoes the
+        redemption when anything after it fails.
+        """
+        self.request, self.proof = request, proof
+        user: User | None = self.get_or_create_user("", "", proof.claims)
+        if user is None:
+            raise SignInRefused(self.reason_for_stranger(proof), claims=proof.claims)
+        return user
+
+    # ---- The frame's hooks, in the order it calls them
+
+    def get_userinfo(self, access_token: str, id_token: str, payload: Claims) -> Claims:
+        return payload  # Proved already, with userinfo where it was needed.
+
+    def verify_claims(self, claims: Claims) -> bool:
+        return bool(claims.sub)
+
+    def filter_users_by_claims(self, claims: Claims) -> list[User]:
+        """Return the user who is known by this subject, in a list, with the row locked: deactivation wins (T17).
+
+        Asked in the same statement: is the connection still enabled, with the very revision of the attempt (R1)?
+        """
+        connection = self.proof.connection
+        users = list(
+            User.objects.of(connection.enterprise)
+            .filter(
+                subjects__connection=connection,
+                subjects__issuer=claims.iss,
+                subjects__sub=claims.sub,
+                subjects__connection__enabled_at__isnull=False,
+                subjects__connection__serving=self.proof.revision,
+            )
+            .select_for_update(of=("self",))
+        )
+        for user in users:
+            user.enterprise = connection.enterprise
+        return users
+
+    def update_user(self, user: User, claims: Claims) -> User:
+        """Let a known user in, unless the account is disabled or the invitation is somebody else's."""
+        invitation = self.proof.invitation
+        if invitation is not None and invitation.user_id != user.pk:
+            raise SignInRefused(Reason.SUBJECT_TAKEN, claims=claims, invitation=invitation)
+        if not user.is_active:
+            raise SignInRefused(Reason.ACCOUNT_DISABLED, claims=claims, invitation=invitation, user=user)
+        return user
+
+    def create_user(self, claims: Claims) -> User:
+        """Redeem the invitation for the proven email, and know this subject from now on (T9, T10)."""
+        connection, invitation = self.proof.connection, self.proof.invitation
+        if not self.is_still_serving():
+            raise SignInRefused(Reason.CONNECTION_CHANGED, claims=claims, invitation=invitation)
+        if invitation is None:
+            raise SignInRefused(Reason.INVITATION_GONE, claims=claims)
+        if not claims.email:
+            raise SignInRefused(Reason.EMAIL_MISSING, claims=claims, invitation=invitation)
+        try:
+            user = invitation.redeem(email=claims.email, at=timezone.now())
+        except NotRedeemable as refusal:
+            reason = reason_of(refusal.reason) or Reason.INVITATION_GONE
+            raise SignInRefused(reason, got=printable(claims.email), claims=claims, invitation=invitation) from None
+        if user.connection_id != connection.pk:
+            raise SignInRefused(Reason.INVITATION_FOR_ANOTHER_WAY, claims=claims, invitation=invitation)
+        user.enterprise = connection.enterprise
+        self._know(user, claims)
+        record(
+            Action.INVITATION_REDEEMED,
+            enterprise=connection.enterprise,
+            request=self.request,
+            actor=user,
+            target=invitation,
+        )
+        return user
+
+    def _know(self, user: User, claims: Claims) -> None:
+        try:
+            Subject.objects.create(connection=self.proof.connection, issuer=claims.iss, sub=claims.sub, user=user)
+        except IntegrityError as error:
+            # Two invitations at once, with one person at the provider: whoever came second.
+            invitation = self.proof.invitation
+            raise SignInRefused(Reason.SUBJECT_TAKEN, claims=claims, invitation=invitation) from error
+        if not user.name:
+            user.name = name_of(claims)
+            user.save(update_fields=["name"])
+
+    def describe_user_by_claims(self, claims: Claims) -> str:
+        return f"subject of {self.proof.connection.pk}"  # For the frame's log: nothing personal.
+
+    def is_still_serving(self) -> bool:
+        connection = self.proof.connection
+        serving = Connection.objects.of(connection.enterprise).enabled().filter(serving=self.proof.revision)
+        return serving.filter(pk=connection.pk).exists()
+
+    # ---- Why not
+
+    def reason_for_stranger(self, proof: Proof) -> Reason:
+        """Return why somebody who is proved but unknown does not come in."""
+        connection, claims = proof.connection, proof.claims
+        if not self.is_still_serving():
+            return Reason.CONNECTION_CHANGED
+        user = User.objects.of(connection.enterprise).with_email(claims.email).first() if claims.email else None
+        if user is None:
+            return Reason.NO_ACCOUNT
+        if user.disabled_at:
+            return Reason.ACCOUNT_DISABLED
+        return Reason.INVITATION_WAITING if user.joined_at is None else Reason.ACCOUNT_NOT_LINKED
+
+    def verdict(self, proof: Proof) -> tuple[str, User | None]:
+        """Return what a real sign-in of the proved person would come to today, and whom it is about. Changes nothing.
+
+        One of ``signed_in``, ``disabled``, ``invitation``, ``break_glass``, ``has_password``, ``email_missing`` and
+        ``no_account``.
+        """
+        connection, claims = proof.connection, proof.claims
+        users = User.objects.of(connection.enterprise)
+        known = users.filter(
+            subjects__connection=connection, subjects__issuer=claims.iss, subjects__sub=claims.sub
+        ).first()
+        user = known or (users.with_email(claims.email).first() if claims.email else None)
+        if user is None:
+            return ("no_account" if claims.email else "email_missing"), None
+        if user.disabled_at:
+            return "disabled", user
+        if known:
+            return "signed_in", user
+        if user.joined_at is None and Invitation.objects.of(connection.enterprise).live(timezone.now()).filter(
+            user=user
+        ):
+            return "invitation", user
+        if user.is_break_glass:
+            return "break_glass", user
+        return ("has_password" if user.signs_in_with_password else "no_account"), user
+
+    def get_user(self, user_id: str) -> None:
+        """Nobody is fetched by a bare id: sessions bring their user along (T11)."""
+
+
+def name_of(claims: Claims) -> str:
+    """Return what the provider calls the person, as far as it says."""
+    name = claims.name or f"{claims.given_name} {claims.family_name}".strip()
+    return name[:NAME_CHARACTERS]

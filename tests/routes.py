@@ -121,5 +121,13 @@ ROUTES: dict[str, Route] = {
 
 # The entrance: pages for people who are not signed in, and what machines ask. Nothing else may be here.
 PUBLIC: frozenset[str] = frozenset(
-    {"console:healthz", "console:readyz", "invitations:open", "invitations:opened", "invitations:accept"}
+    {
+        "console:healthz",
+        "console:readyz",
+        "identity:callback",
+        "identity:start",
+        "invitations:accept",
+        "invitations:open",
+        "invitations:opened",
+    }
 )

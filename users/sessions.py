@@ -7,6 +7,7 @@ query for session, user and enterprise together.
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any
 
 from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
@@ -127,9 +128,14 @@ def sign_out(request: HttpRequest) -> None:
 
 def device_name(user_agent: str) -> str:
     """Return what a person would call the browser, such as ``Firefox on Windows``; empty when nobody knows it."""
+    return _device_name(user_agent[:500])
+
+
+@lru_cache(maxsize=1024)
+def _device_name(user_agent: str) -> str:
     from ua_parser import parse  # Its tables take a while to load: only sign-ins pay for them.
 
-    found = parse(user_agent[:500])
+    found = parse(user_agent)
     browser = found.user_agent.family if found.user_agent else ""
     system = found.os.family if found.os else ""
     return f"{browser} on {system}" if browser and system else browser or system

@@ -1,10 +1,12 @@
-"""A provider, a door to it, and a walk through it. Nothing here needs the database."""
+"""A provider, a door to it, and a walk through it; and, with a database, Halden connected to it."""
 
 from collections.abc import Iterator
 
 import pytest
 
 from identity.egress import Egress
+from tests.cast import Cast
+from tests.identity.journey import Journey
 from tests.identity.walk import Walk, relying_party
 from tests.provider import Provider
 
@@ -25,3 +27,8 @@ def egress() -> Iterator[Egress]:
 @pytest.fixture
 def walk(provider: Provider, egress: Egress) -> Walk:
     return Walk(provider, egress, relying_party(provider))
+
+
+@pytest.fixture
+def journey(cast: Cast, provider: Provider) -> Journey:
+    return Journey(cast, provider)

@@ -1,0 +1,392 @@
+"""Every reason a sign-in is refused for, in one list: what the person reads, and what an administrator does about it.
+
+``REASONS`` has an entry for each ``Code`` of the protocol and each ``Reason`` of ours. Sentences name
+``%(provider)s``, ``%(enterprise)s`` and ``%(app)s``; those for administrators also ``%(expected)s`` and ``%(got)s``.
+What the person reads never says whether an email is known, for whom an invitation was meant, or what a provider's
+answer contained.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, NamedTuple
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from identity.oidc import Claims, Code, Refused
+
+if TYPE_CHECKING:
+    from invitations.models import Invitation
+    from users.models import User
+
+
+class Reason(StrEnum):
+    """Why we refuse, beside the protocol's own reasons."""
+
+    ATTEMPT_UNKNOWN = "attempt_unknown"
+    ATTEMPT_EXPIRED = "attempt_expired"
+    RESPONSE_INCOMPLETE = "response_incomplete"
+    NOT_THE_TESTER = "not_the_tester"
+    CONNECTION_CHANGED = "connection_changed"
+    CONNECTION_DISABLED = "connection_disabled"
+    CONNECTION_INCOMPLETE = "connection_incomplete"
+    SECRET_UNREADABLE = "secret_unreadable"  # noqa: S105 - a reason, not a password
+    NO_ACCOUNT = "no_account"
+    ACCOUNT_NOT_LINKED = "account_not_linked"
+    ACCOUNT_DISABLED = "account_disabled"
+    SUBJECT_TAKEN = "subject_taken"
+    EMAIL_MISSING = "email_missing"
+    INVITATION_WAITING = "invitation_waiting"
+    INVITATION_GONE = "invitation_gone"
+    INVITATION_ACCEPTED = "invitation_accepted"
+    INVITATION_REVOKED = "invitation_revoked"
+    INVITATION_EXPIRED = "invitation_expired"
+    INVITATION_FOR_SOMEONE_ELSE = "invitation_for_someone_else"
+    INVITATION_FOR_ANOTHER_WAY = "invitation_for_another_way"
+    INVITER_GONE = "inviter_gone"
+    INVITER_MAY_NOT_GIVE_ROLE = "inviter_may_not_give_role"
+
+
+class SignInRefused(Exception):
+    """A deliberate no. ``expected`` and ``got`` are short, printable and never secret; ``claims`` are verified ones.
+
+    ``user`` is who it was, when that is proved, and ``invitation`` the one that was to be redeemed.
+    """
+
+    def __init__(
+        self,
+        code: Code | Reason,
+        *,
+        expected: str = "",
+        got: str = "",
+        claims: Claims | None = None,
+        invitation: Invitation | None = None,
+        user: User | None = None,
+    ) -> None:
+        super().__init__(code.value)
+        self.code = code
+        self.expected = expected
+        self.got = got
+        self.claims = claims
+        self.invitation = invitation
+        self.user = user
+
+    @classmethod
+    def by_protocol(cls, refused: Refused) -> SignInRefused:
+        return cls(refused.code, expected=refused.expected, got=refused.got)
+
+    @property
+    def page(self) -> Page:
+        return REASONS[self.code].page
+
+
+class Stop(StrEnum):
+    """Where the path from person to provider to us ended, as ``components/path.html`` knows it."""
+
+    PROVIDER = "provider"
+    HOUSE = "house"
+    UNTRIED = "untried"
+
+
+@dataclass(frozen=True)
+class Page:
+    """What the person reads. ``retry`` offers to begin again, ``other_account`` to do so as somebody else there.
+
+    ``local`` mentions the break-glass account, for administrators who cannot get in otherwise.
+    """
+
+    status: int
+    stop: Stop
+    note: Promise
+    title: Promise
+    text: Promise
+    steps: tuple[Promise, ...]
+    retry: bool = True
+    other_account: bool = False
+    local: bool = False
+
+
+_SAID_NO, _NO_ANSWER, _NOT_ASKED = _("said no"), _("no answer"), _("not asked")
+_UNEXPECTED, _NO_ACCOUNT, _UNSURE = _("did not expect you"), _("no account"), _("not convinced")
+_TELL = _("If it ends like this again, give an administrator of %(enterprise)s the reference below.")
+_TELL_NOW = _("Tell an administrator of %(enterprise)s, and give them the reference below.")
+_INVITE_AGAIN = _("Ask whoever invited you to send the invitation again.")
+
+UNASSIGNED = Page(
+    403, Stop.PROVIDER, _SAID_NO,
+    _("%(provider)s has not been told you may use this"),
+    _("Your %(provider)s account works, but it is not assigned to the %(enterprise)s app. That is set by the people who"
+      " run your %(provider)s."),
+    (_("Ask your IT team to assign you to %(app)s in %(provider)s. Give them the reference below."),),
+    other_account=True,
+)  # fmt: skip
+DECLINED = Page(
+    403, Stop.PROVIDER, _SAID_NO,
+    _("%(provider)s did not let you through"),
+    _("The sign-in was cancelled there, or a rule of your IT team does not allow it."),
+    (_("Try again."), _("If it ends the same way, give your IT team the reference below.")),
+    other_account=True,
+)  # fmt: skip
+OUTAGE = Page(
+    503, Stop.PROVIDER, _NO_ANSWER,
+    _("%(provider)s does not answer"),
+    _("Nobody can sign in through it at the moment. People who are signed in stay so."),
+    (_("Try again in a few minutes."),),
+    local=True,
+)  # fmt: skip
+UNREPAIRED = Page(
+    400, Stop.PROVIDER, _SAID_NO,
+    _("The connection to %(provider)s needs repair"),
+    _("%(provider)s and Gatehouse do not agree about the settings of this connection. It is nothing you did."),
+    (_TELL_NOW,),
+    local=True,
+)  # fmt: skip
+UNPROVED = Page(
+    400, Stop.HOUSE, _UNSURE,
+    _("What %(provider)s answered did not pass our checks"),
+    _("A sign-in has to prove itself in every detail. This one did not, so nobody was signed in."),
+    (_("Try again."), _TELL),
+    local=True,
+)  # fmt: skip
+BEGIN_AGAIN = Page(
+    400, Stop.HOUSE, _UNEXPECTED,
+    _("This sign-in did not begin in this browser"),
+    _("It was used already, or it began in another browser or at another address. Nothing has changed."),
+    (_("Begin again from the sign-in page of %(enterprise)s, and finish in the same browser."),),
+)  # fmt: skip
+TOO_LATE = Page(
+    400, Stop.HOUSE, _UNEXPECTED,
+    _("This sign-in took longer than ten minutes"),
+    _("A sign-in that lies open is dropped, so that nobody else can finish it."),
+    (_("Begin again."),),
+)  # fmt: skip
+CHANGED = Page(
+    409, Stop.HOUSE, _UNEXPECTED,
+    _("The settings changed while you were signing in"),
+    _("An administrator of %(enterprise)s has just changed the connection to %(provider)s. A sign-in that began before"
+      " does not count."),
+    (_("Begin again."), _TELL),
+)  # fmt: skip
+SWITCHED_OFF = Page(
+    403, Stop.UNTRIED, _NOT_ASKED,
+    _("Sign-in with %(provider)s is switched off"),
+    _("It is not enabled for %(enterprise)s at the moment."),
+    (_("Ask an administrator of %(enterprise)s how you sign in now."),),
+    retry=False, local=True,
+)  # fmt: skip
+STRANGER = Page(
+    403, Stop.HOUSE, _NO_ACCOUNT,
+    _("%(enterprise)s has not invited this account yet"),
+    _("%(provider)s knows you. To come in, you also need an invitation to %(enterprise)s."),
+    (_("Ask an administrator of %(enterprise)s to invite you at the email address of your %(provider)s account."),
+     _("Then open the link in the email.")),
+    other_account=True,
+)  # fmt: skip
+INVITED = Page(
+    403, Stop.HOUSE, _("waits for the link"),
+    _("Open the link in your invitation first"),
+    _("You are invited to %(enterprise)s. The very first sign-in begins at the link in the email, so that nobody else"
+      " can take your place."),
+    (_("Open the email from %(enterprise)s and follow its link."),
+     _("If you cannot find it, ask whoever invited you to send it again.")),
+    retry=False, other_account=True,
+)  # fmt: skip
+DISABLED = Page(
+    403, Stop.HOUSE, _SAID_NO,
+    _("Your account at %(enterprise)s is disabled"),
+    _("%(provider)s knows you, but an administrator of %(enterprise)s has disabled this account."),
+    (_("Ask an administrator of %(enterprise)s, and give them the reference below."),),
+    retry=False, other_account=True,
+)  # fmt: skip
+NAMELESS = Page(
+    403, Stop.HOUSE, _UNSURE,
+    _("%(provider)s did not tell us your email address"),
+    _("An invitation is for one email address, and without yours it cannot be accepted."),
+    (_TELL_NOW,),
+)  # fmt: skip
+SOMEONE_ELSE = Page(
+    403, Stop.HOUSE, _SAID_NO,
+    _("This invitation is for another account"),
+    _("You are signed in to %(provider)s as somebody this invitation was not made for. It is still good for whom it was"
+      " made."),
+    (_("If you have another %(provider)s account, use that one."),
+     _("If this is your only one, ask whoever invited you to send an invitation to the email address it has.")),
+    other_account=True,
+)  # fmt: skip
+USED_UP = Page(
+    403, Stop.HOUSE, _SAID_NO,
+    _("This invitation was accepted already"),
+    _("An invitation works once. If it was you who accepted it, sign in as usual."),
+    (_("Go to the sign-in page of %(enterprise)s."), _("If it was not you, tell whoever invited you at once.")),
+    retry=False,
+)  # fmt: skip
+NO_LONGER = Page(
+    403, Stop.HOUSE, _SAID_NO,
+    _("This invitation is no longer good"),
+    _("It was taken back, it has expired, or a newer one has taken its place."),
+    (_("Look for a newer email from %(enterprise)s."), _INVITE_AGAIN),
+    retry=False,
+)  # fmt: skip
+SEND_AGAIN = Page(
+    403, Stop.HOUSE, _SAID_NO,
+    _("This invitation has to be sent again"),
+    _("Since it was sent, something about it has changed at %(enterprise)s. It cannot be accepted as it is."),
+    (_("Ask an administrator of %(enterprise)s to send the invitation again. Give them the reference below."),),
+    retry=False,
+)  # fmt: skip
+OTHER_TESTER = Page(
+    403, Stop.HOUSE, _UNEXPECTED,
+    _("This test belongs to another session"),
+    _("A test sign-in ends where it began: with the administrator who started it, still signed in."),
+    (_("Sign in to %(enterprise)s, and test again."),),
+    retry=False,
+)  # fmt: skip
+
+
+class Why(NamedTuple):
+    """``page`` is for the person; ``fix`` is a sentence for the administrator who looks the reference up."""
+
+    page: Page
+    fix: Promise
+
+
+_LATER = _("Nothing to fix here if it passes. If it lasts: is the issuer's host up, and may it be reached from here?")
+_HOSTILE = _(
+    "A token that was changed, or made for another purpose. If it happens again, tell whoever runs %(provider)s."
+)
+_CLOCK = _("The clocks disagree: %(provider)s says %(got)s where %(expected)s was expected. Set the provider's clock.")
+_METADATA = _("The issuer's metadata is not what it must be. Run Check: it names the part to repair.")
+_SECRET = _("%(provider)s does not accept our client. Enter client ID and secret again, test, and enable.")
+
+REASONS: dict[Code | Reason, Why] = {
+    # The provider could not be asked.
+    Code.PROVIDER_UNREACHABLE: Why(OUTAGE, _LATER),
+    Code.PROVIDER_TIMEOUT: Why(OUTAGE, _LATER),
+    Code.PROVIDER_PAUSED: Why(OUTAGE, _("It has failed several times in a row and is asked again in half a minute.")),
+    Code.PROVIDER_UNAVAILABLE: Why(OUTAGE, _LATER),
+    Code.PROVIDER_ADDRESS_BLOCKED: Why(
+        UNREPAIRED, _("The issuer's host leads to an address inside a network. Only public addresses are asked.")
+    ),
+    Code.PROVIDER_ANSWER_TOO_LARGE: Why(UNREPAIRED, _("An answer was larger than 512 KiB. Is this the issuer?")),
+    Code.PROVIDER_REDIRECTED: Why(
+        UNREPAIRED, _("The issuer answers with a redirect, which is never followed. Enter the address it leads to.")
+    ),
+    # What it says about itself.
+    Code.DISCOVERY_NOT_FOUND: Why(UNREPAIRED, _("There is no provider at this issuer. Run Check for the exact fix.")),
+    Code.DISCOVERY_MALFORMED: Why(UNREPAIRED, _METADATA),
+    Code.DISCOVERY_ISSUER_MISMATCH: Why(
+        UNREPAIRED, _("%(provider)s calls itself %(got)s; the connection says %(expected)s. The two must be the same.")
+    ),
+    Code.DISCOVERY_MISSING_ENDPOINT: Why(UNREPAIRED, _METADATA),
+    Code.DISCOVERY_BAD_ENDPOINT: Why(UNREPAIRED, _METADATA),
+    Code.DISCOVERY_NO_CODE_FLOW: Why(UNREPAIRED, _("Allow the grant type Authorization Code at %(provider)s.")),
+    Code.DISCOVERY_NO_ALGORITHM: Why(UNREPAIRED, _("Have %(provider)s sign ID tokens with RS256 or ES256.")),
+    Code.ENDPOINTS_ELSEWHERE: Why(
+        UNREPAIRED, _("The issuer wants to be asked at %(got)s too. Say yes to that on the set-up page.")
+    ),
+    Code.KEYS_MALFORMED: Why(UNREPAIRED, _METADATA),
+    Code.NO_USABLE_KEYS: Why(UNREPAIRED, _("The issuer publishes no key for RS256 or ES256 of a safe size.")),
+    # The authorization response.
+    Code.RESPONSE_ISSUER_MISMATCH: Why(
+        UNPROVED, _("The answer came from %(got)s, not from %(expected)s. Somebody may be mixing up two providers.")
+    ),
+    Code.RESPONSE_ISSUER_MISSING: Why(UNPROVED, _("The answer lacks the issuer that the metadata promises.")),
+    Code.ACCESS_DENIED: Why(
+        DECLINED, _("Cancelled at %(provider)s, or refused by a sign-on policy there. Its log has the details.")
+    ),
+    Code.NOT_ASSIGNED: Why(UNASSIGNED, _("Assign this person, or a group of theirs, to the app in %(provider)s.")),
+    Code.LOGIN_REQUIRED: Why(DECLINED, _("The person was not signed in at %(provider)s and was not asked to.")),
+    Code.INTERACTION_REQUIRED: Why(DECLINED, _("%(provider)s wanted to ask the person something and could not.")),
+    Code.CONSENT_REQUIRED: Why(DECLINED, _("Grant consent for the app in %(provider)s, for everyone who uses it.")),
+    Code.PROVIDER_ERROR: Why(UNREPAIRED, _("%(provider)s answered with an error of its own: %(got)s")),
+    # The token endpoint.
+    Code.INVALID_CLIENT: Why(UNREPAIRED, _SECRET),
+    Code.INVALID_GRANT: Why(
+        UNPROVED, _("%(provider)s did not take the code back. Are redirect URI and client ID the same on both sides?")
+    ),
+    Code.INVALID_REQUEST: Why(UNREPAIRED, _("%(provider)s did not understand the request: %(got)s")),
+    Code.INVALID_SCOPE: Why(UNREPAIRED, _("%(provider)s does not know one of the scopes. Remove it: %(got)s")),
+    Code.UNAUTHORIZED_CLIENT: Why(
+        UNREPAIRED, _("Allow the app the grant types Authorization Code and Refresh Token in %(provider)s.")
+    ),
+    Code.UNSUPPORTED_GRANT_TYPE: Why(UNREPAIRED, _("Allow the grant type Authorization Code at %(provider)s.")),
+    Code.BAD_TOKEN_RESPONSE: Why(UNPROVED, _("The token endpoint did not answer as OpenID Connect says.")),
+    Code.CLIENT_AUTHENTICATION_IMPOSSIBLE: Why(UNREPAIRED, _SECRET),
+    # The ID token.
+    Code.MALFORMED_TOKEN: Why(UNPROVED, _("The ID token cannot be read. Is encryption of tokens switched on?")),
+    Code.HEADER_NOT_ALLOWED: Why(UNPROVED, _HOSTILE),
+    Code.WRONG_TOKEN_TYPE: Why(UNPROVED, _HOSTILE),
+    Code.ALGORITHM_NOT_ALLOWED: Why(
+        UNPROVED, _("The ID token is signed with %(got)s. Have %(provider)s sign it with one of: %(expected)s")
+    ),
+    Code.UNKNOWN_KEY: Why(UNPROVED, _("The key that signed the ID token is not among those the issuer publishes.")),
+    Code.AMBIGUOUS_KEY: Why(UNPROVED, _("The issuer publishes several keys and does not say which one signed.")),
+    Code.KEY_TOO_SMALL: Why(UNPROVED, _("Have %(provider)s sign with an RSA key of at least 2048 bits.")),
+    Code.BAD_SIGNATURE: Why(UNPROVED, _HOSTILE),
+    Code.MISSING_CLAIM: Why(UNPROVED, _("The ID token lacks the claim %(expected)s, which every sign-in needs.")),
+    Code.BAD_CLAIM: Why(UNPROVED, _("The claim %(got)s makes no sense.")),
+    Code.ISSUER_MISMATCH: Why(
+        UNPROVED, _("The ID token is from %(got)s; the connection says %(expected)s. The two must be the same.")
+    ),
+    Code.AUDIENCE_MISMATCH: Why(
+        UNPROVED, _("The ID token is for %(got)s; our client ID is %(expected)s. Is that the ID of this very app?")
+    ),
+    Code.AZP_MISMATCH: Why(UNPROVED, _("The ID token was asked for by %(got)s; our client ID is %(expected)s.")),
+    Code.BAD_SUBJECT: Why(UNPROVED, _("The claim sub is empty, longer than 255 characters, or not printable.")),
+    Code.SUBJECT_CHANGED: Why(UNPROVED, _HOSTILE),
+    Code.EXPIRED: Why(UNPROVED, _CLOCK),
+    Code.NOT_YET_VALID: Why(UNPROVED, _CLOCK),
+    Code.ISSUED_IN_FUTURE: Why(UNPROVED, _CLOCK),
+    Code.TOO_OLD: Why(UNPROVED, _CLOCK),
+    Code.ABSURD_TIME: Why(UNPROVED, _("The times in the ID token make no sense together.")),
+    Code.NONCE_MISMATCH: Why(UNPROVED, _HOSTILE),
+    Code.AT_HASH_MISMATCH: Why(UNPROVED, _HOSTILE),
+    Code.C_HASH_MISMATCH: Why(UNPROVED, _HOSTILE),
+    Code.AUTHENTICATION_TOO_OLD: Why(DECLINED, _("%(provider)s was told to ask for a new sign-in, and did not.")),
+    Code.ACR_MISMATCH: Why(DECLINED, _("The person signed in with %(got)s; asked for was %(expected)s.")),
+    # Userinfo.
+    Code.USERINFO_REFUSED: Why(UNREPAIRED, _("Userinfo was refused. With the scope email it is not needed.")),
+    Code.BAD_USERINFO_RESPONSE: Why(UNPROVED, _("Userinfo did not answer as OpenID Connect says.")),
+    Code.USERINFO_SUBJECT_MISMATCH: Why(UNPROVED, _HOSTILE),
+    # The attempt.
+    Reason.ATTEMPT_UNKNOWN: Why(
+        BEGIN_AGAIN, _("Forged, used twice, or finished in another browser. Once in a while that is just a reload.")
+    ),
+    Reason.ATTEMPT_EXPIRED: Why(TOO_LATE, _("Nothing to fix: more than ten minutes passed at %(provider)s.")),
+    Reason.RESPONSE_INCOMPLETE: Why(UNPROVED, _("%(provider)s sent the person back with neither a code nor an error.")),
+    Reason.NOT_THE_TESTER: Why(OTHER_TESTER, _("The administrator who began the test was not signed in any more.")),
+    # The connection.
+    Reason.CONNECTION_CHANGED: Why(CHANGED, _("Nothing to fix: the settings changed between start and finish.")),
+    Reason.CONNECTION_DISABLED: Why(SWITCHED_OFF, _("Enable the connection, if people are to sign in through it.")),
+    Reason.CONNECTION_INCOMPLETE: Why(UNREPAIRED, _("Enter issuer, client ID and client secret first.")),
+    Reason.SECRET_UNREADABLE: Why(UNREPAIRED, _("The stored client secret does not open any more. Enter it again.")),
+    # The person.
+    Reason.NO_ACCOUNT: Why(STRANGER, _("Invite this person, if they are to come in.")),
+    Reason.ACCOUNT_NOT_LINKED: Why(
+        STRANGER, _("A user with this email signs in another way. Move that account to %(provider)s, or invite again.")
+    ),
+    Reason.ACCOUNT_DISABLED: Why(DISABLED, _("Enable the account, if this person is to come in.")),
+    Reason.SUBJECT_TAKEN: Why(SOMEONE_ELSE, _("This %(provider)s account is linked to another user here.")),
+    Reason.EMAIL_MISSING: Why(NAMELESS, _("In %(provider)s, allow the app the scope email.")),
+    # The invitation.
+    Reason.INVITATION_WAITING: Why(INVITED, _("The invitation is still open. Send it again if the email got lost.")),
+    Reason.INVITATION_GONE: Why(NO_LONGER, _("The link was replaced by a newer one, or the invitation was deleted.")),
+    Reason.INVITATION_ACCEPTED: Why(USED_UP, _("Nothing to fix: an invitation works once.")),
+    Reason.INVITATION_REVOKED: Why(NO_LONGER, _("The invitation was revoked. Invite again, if that was not meant.")),
+    Reason.INVITATION_EXPIRED: Why(NO_LONGER, _("The invitation has expired. Send it again.")),
+    Reason.INVITATION_FOR_SOMEONE_ELSE: Why(
+        SOMEONE_ELSE, _("Signed in as %(got)s, who was not invited by this link. Invite that address, if it is right.")
+    ),
+    Reason.INVITATION_FOR_ANOTHER_WAY: Why(SEND_AGAIN, _("Invited to sign in another way. Send the invitation again.")),
+    Reason.INVITER_GONE: Why(SEND_AGAIN, _("Whoever invited is no longer active here. Send the invitation again.")),
+    Reason.INVITER_MAY_NOT_GIVE_ROLE: Why(
+        SEND_AGAIN, _("Whoever invited may not give this role any more. Send the invitation again yourself.")
+    ),
+}  # fmt: skip
+
+
+def reason_of(code: str) -> Code | Reason | None:
+    """Return the member whose value is ``code``, as it stands in the audit log and on invitations, or None."""
+    return next((member for member in REASONS if member.value == code), None)

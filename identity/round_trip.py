@@ -1,0 +1,132 @@
+"""There and back: what goes to the provider with the browser, and what its answer proves. No session, no user yet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.http import HttpRequest
+from django.utils import timezone
+
+from identity.attempts import Attempt, Purpose
+from identity.models import Connection, Revision
+from identity.oidc import (
+    Claims,
+    Metadata,
+    Refused,
+    RelyingParty,
+    TokenResponse,
+    authorization_url,
+    check_response_issuer,
+    exchange_code,
+    fresh_nonce,
+    fresh_state,
+    fresh_verifier,
+    lacks,
+    refusal_of_response,
+    verify_id_token,
+    with_userinfo,
+)
+from identity.providers import door
+from identity.refused import Reason, SignInRefused
+from invitations.models import Invitation
+from users.sealing import SealBroken
+
+LONGEST_CODE = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """A sign-in at the provider that passed every check, and what it is to lead to."""
+
+    connection: Connection
+    revision: Revision
+    attempt: Attempt
+    claims: Claims
+    refresh_token: str = field(default="", repr=False)
+    invitation: Invitation | None = None
+
+
+def begin(revision: Revision, *, prompt: str = "", **purpose: Any) -> tuple[str, str, Attempt]:
+    """Return where to send the browser, the state, and the attempt to keep. Raises SignInRefused.
+
+    ``prompt`` goes to the provider, and ``purpose`` are the attempt's own fields. S256, state and nonce always, and
+    always fresh (R13).
+    """
+    rp, metadata = _prepared(revision)
+    attempt = Attempt(rp.connection_id, rp.revision, rp.issuer, fresh_nonce(), fresh_verifier(), **purpose)
+    state = fresh_state()
+    url = authorization_url(rp, metadata, state=state, nonce=attempt.nonce, verifier=attempt.verifier, prompt=prompt)
+    return url, state, attempt
+
+
+def unchanged(revision: Revision, attempt: Attempt) -> Revision:
+    """Return ``revision`` if it is what ``attempt`` began with (R1). Raises SignInRefused."""
+    if (revision.number, revision.issuer) != (attempt.revision, attempt.issuer):
+        raise SignInRefused(Reason.CONNECTION_CHANGED)
+    return revision
+
+
+def proved(
+    request: HttpRequest,
+    connection: Connection,
+    revision: Revision,
+    attempt: Attempt,
+    invitation: Invitation | None = None,
+) -> Proof:
+    """Return what the provider's answer in ``request`` proves. Raises SignInRefused.
+
+    The issuer of the answer is checked before anything in it is heard, an error included (RFC 9207).
+    """
+    rp, metadata = _prepared(revision)
+    said = request.GET
+    try:
+        check_response_issuer(rp, metadata, said.get("iss"))
+        if "error" in said:
+            raise refusal_of_response(said["error"], said.get("error_description", ""))
+        code = said.get("code", "")
+        if not code or len(code) > LONGEST_CODE:
+            raise SignInRefused(Reason.RESPONSE_INCOMPLETE)
+        claims, tokens = _exchanged(rp, metadata, attempt, code, timezone.now())
+    except Refused as refused:
+        raise SignInRefused.by_protocol(refused) from None
+    return Proof(connection, revision, attempt, claims, tokens.refresh_token, invitation)
+
+
+def _prepared(revision: Revision) -> tuple[RelyingParty, Metadata]:
+    """Return us and the provider, as ``revision`` knows them. Raises SignInRefused."""
+    if not revision.is_complete:
+        raise SignInRefused(Reason.CONNECTION_INCOMPLETE)
+    try:
+        rp = revision.relying_party()
+        return rp, door().cache.metadata(rp)
+    except SealBroken as broken:
+        raise SignInRefused(Reason.SECRET_UNREADABLE) from broken
+    except Refused as refused:
+        raise SignInRefused.by_protocol(refused) from None
+
+
+def _exchanged(
+    rp: RelyingParty, metadata: Metadata, attempt: Attempt, code: str, at: datetime
+) -> tuple[Claims, TokenResponse]:
+    """Exchange ``code`` and verify what it gave: one request to the provider. Raises Refused.
+
+    Userinfo is asked only when an email is needed that the ID token lacks (R15). Nothing here touches the database,
+    so that no transaction ever waits for a provider.
+    """
+    egress, cache = door().egress, door().cache
+    tokens = exchange_code(rp, metadata, code, attempt.verifier, egress, at=at)
+    claims = verify_id_token(
+        tokens.unverified_id_token,
+        rp,
+        metadata,
+        cache.keys(rp, metadata),
+        nonce=attempt.nonce,
+        at=at,
+        access_token=tokens.access_token,
+        code=code,
+    )
+    if attempt.purpose is not Purpose.SIGN_IN and lacks(claims, "email"):
+        claims = with_userinfo(claims, rp, metadata, tokens.access_token, egress)
+    return claims, tokens

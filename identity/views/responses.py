@@ -1,0 +1,147 @@
+"""How a sign-in leaves for the provider, and how it ends when it is refused: a page, and an entry in the audit log."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.html import conditional_escape, format_html
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.text import capfirst
+from django.utils.translation import gettext as _
+
+from audit.actions import Action
+from audit.models import Event, Result, printable, record
+from identity import attempts
+from identity.attempts import Attempt, Purpose
+from identity.models import Connection
+from identity.oidc import Claims, thawed
+from identity.refused import SignInRefused, Stop
+
+# Of the token and not of the person: good for nothing once it is verified.
+_SPENT = frozenset({"nonce", "at_hash", "c_hash", "s_hash"})
+MOST_CLAIMS = 40
+
+
+def readable(claims: Claims) -> dict[str, Any]:
+    """Return what a verified token said, for administrators: without the parts that only prove it (R12)."""
+    kept = [(name, thawed(value)) for name, value in claims.raw.items() if name not in _SPENT]
+    return {printable(name, 60): value for name, value in kept[:MOST_CLAIMS]}
+
+
+def refuse(
+    request: HttpRequest,
+    connection: Connection,
+    refusal: SignInRefused,
+    *,
+    purpose: Purpose = Purpose.SIGN_IN,
+    next_page: str = "",
+) -> HttpResponse:
+    """Put ``refusal`` on record, on its invitation too, and answer with its page. No session and no account changes."""
+    event = _recorded(request, connection, refusal, purpose)
+    response = render(
+        request,
+        "identity/refused.html",
+        _words(connection, refusal)
+        | _ways_on(connection, refusal, purpose, next_page)
+        | {"enterprise": connection.enterprise, "reference": event.reference},
+        status=refusal.page.status,
+    )
+    never_kept(response)
+    return response
+
+
+def never_kept(response: HttpResponse) -> None:
+    """Have nobody store the page, nor learn its address from it: it may carry a code or a state (T18)."""
+    response["Cache-Control"] = "no-store"
+    response["Referrer-Policy"] = "no-referrer"
+
+
+def sent(response: HttpResponse, request: HttpRequest, state: str, attempt: Attempt) -> HttpResponse:
+    """Let ``response``, which leads to the provider, carry ``attempt`` in a cookie."""
+    attempts.keep(response, request, state, attempt)
+    never_kept(response)
+    return response
+
+
+def _recorded(request: HttpRequest, connection: Connection, refusal: SignInRefused, purpose: Purpose) -> Event:
+    details: dict[str, Any] = {"purpose": purpose.value, "connection": connection.pk}
+    if refusal.expected:
+        details["expected"] = refusal.expected
+    if refusal.got:
+        details["got"] = refusal.got
+    if refusal.claims:
+        details["claims"] = {name: printable(value, 200) for name, value in readable(refusal.claims).items()}
+    with transaction.atomic():
+        if refusal.invitation:
+            refusal.invitation.mark_refused(refusal.code.value, timezone.now())
+        return record(
+            Action.SESSION_REFUSED,
+            enterprise=connection.enterprise,
+            request=request,
+            actor=refusal.user,
+            target=refusal.invitation or connection,
+            result=Result.REFUSED,
+            reason=refusal.code.value,
+            **details,
+        )
+
+
+def _words(connection: Connection, refusal: SignInRefused) -> dict[str, Any]:
+    page = refusal.page
+    names: dict[str, Any] = {
+        "provider": connection.label,
+        "enterprise": connection.enterprise.name,
+        "app": format_html("<b>{}</b>", _("Gatehouse for %s") % connection.enterprise.name),
+    }
+    steps = [_filled(step, names) for step in page.steps]
+    text = str(page.text) % names
+    if refusal.invitation and page.stop is Stop.PROVIDER:
+        text = f"{text} {_('Your invitation is still good.')}"
+        steps.append(_filled(_("Then open the link in your invitation again."), {}))
+    path = {
+        Stop.PROVIDER: _("You reached %(provider)s: %(note)s. %(enterprise)s was not reached."),
+        Stop.HOUSE: _("You and %(provider)s came through. %(enterprise)s: %(note)s."),
+        Stop.UNTRIED: _("%(provider)s was not asked, and %(enterprise)s was not reached."),
+    }[page.stop]
+    note = str(page.note)
+    return {
+        "connection": connection,
+        "title": capfirst(str(page.title) % names),
+        "text": capfirst(text),
+        "steps": steps,
+        "stopped": page.stop.value,
+        "path_label": capfirst(path % (names | {"note": note})),
+        "provider_name": capfirst(connection.label),
+        "provider_note": note if page.stop is Stop.PROVIDER else "",
+        "house_note": note if page.stop is Stop.HOUSE else "",
+    }
+
+
+def _filled(sentence: str | Promise, names: dict[str, Any]) -> SafeString:
+    """Return a sentence of ours with names in it: the names are escaped, what is ours is not."""
+    words = conditional_escape(str(sentence))
+    return mark_safe(capfirst(words % {name: conditional_escape(value) for name, value in names.items()}))  # noqa: S308
+
+
+def _ways_on(connection: Connection, refusal: SignInRefused, purpose: Purpose, next_page: str) -> dict[str, Any]:
+    page, invitation = refusal.page, refusal.invitation
+    start = reverse("identity:start", args=[connection.pk])
+    asked = {"next": next_page} if next_page else {}
+    again = f"{start}?{urlencode(asked)}" if asked else start
+    other = f"{start}?{urlencode(asked | {'prompt': 'login'})}"
+    return {
+        # With an invitation both begin by POST, like the first time (T9).
+        "by_post": invitation is not None,
+        "again_url": again if page.retry and purpose is not Purpose.TEST else "",
+        "other_url": other if page.other_account and purpose is not Purpose.TEST else "",
+        "sign_in_url": f"/e/{connection.enterprise.slug}/",
+        "local_url": f"/e/{connection.enterprise.slug}/local/" if page.local else "",
+        "invited_by": invitation.invited_by if invitation else None,
+    }

@@ -1,0 +1,226 @@
+"""Sign-in through a connection: there, and back again.
+
+Built on mozilla-django-oidc's two views, whose documented hooks answer for one connection at a time. What differs:
+the attempt is sealed into a cookie instead of the session, and every no is a coded refusal with a page.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.contrib.auth.decorators import login_not_required
+from django.db import transaction
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render, resolve_url
+from django.utils import timezone
+from django.utils.decorators import method_decorator
+from django.views.generic import View
+from mozilla_django_oidc.views import (
+    OIDCAuthenticationCallbackView,
+    OIDCAuthenticationRequestView,
+    get_next_url,
+)
+
+from audit.actions import Action
+from audit.models import record
+from identity import attempts
+from identity.attempts import Attempt, Purpose
+from identity.backends import OIDCBackend
+from identity.models import Connection, Grant, Revision
+from identity.refused import Reason, SignInRefused
+from identity.round_trip import Proof, begin, proved, unchanged
+from identity.views import trial
+from identity.views.responses import never_kept, refuse, sent
+from invitations import cookies
+from invitations.models import Invitation
+from users.models import Method, User
+from users.sessions import sign_in
+
+LONGEST_NEXT = 1000
+
+
+def addressed(pk: str) -> Connection:
+    """Return the connection that is named in an address of ours, or raise Http404: one query."""
+    connection = Connection.objects.select_related("enterprise", "serving").filter(pk=pk).first()
+    if connection is None:
+        raise Http404
+    return connection
+
+
+def serving(connection: Connection) -> Revision:
+    """Return the revision that sign-ins use. Raises SignInRefused when the connection is not enabled."""
+    revision = connection.serving
+    if not connection.is_enabled or revision is None:
+        raise SignInRefused(Reason.CONNECTION_DISABLED)
+    revision.connection = connection
+    return revision
+
+
+@method_decorator(login_not_required, name="dispatch")
+class StartView(OIDCAuthenticationRequestView):
+    """Begins an attempt and sends the browser to the provider. Writes nothing to the database.
+
+    GET for somebody who has an account; POST for somebody with an invitation, which it marks as opened.
+    """
+
+    http_method_names = ["get", "post"]
+    request: HttpRequest
+    connection: Connection
+
+    def __init__(self, **kwargs: Any) -> None:
+        # Not the parent's: it reads the settings of a single provider.
+        View.__init__(self, **kwargs)
+
+    def get_settings(self, attr: str, *args: Any) -> Any:
+        """Answer for this connection; what it has no opinion on comes from Django's settings."""
+        if attr == "OIDC_AUTH_REQUEST_EXTRA_PARAMS":
+            # “Use another account”: the provider asks for one even from somebody who is signed in there.
+            return {"prompt": "login"} if self.request.GET.get("prompt") == "login" else {}
+        return OIDCAuthenticationRequestView.get_settings(attr, *args)
+
+    def get(self, request: HttpRequest, pk: str) -> HttpResponse:
+        self.connection = addressed(pk)
+        home = self.connection.enterprise.origin
+        if request.get_host() != urlsplit(home).netloc:
+            # The provider comes back to the region's own address (R9), and only there the cookie is found again.
+            return HttpResponseRedirect(home + request.get_full_path())
+        wanted = get_next_url(request, self.get_settings("OIDC_REDIRECT_FIELD_NAME", "next")) or ""
+        next_page = wanted if len(wanted) <= LONGEST_NEXT else ""
+        try:
+            url, state, attempt = begin(serving(self.connection), next=next_page, **self.get_extra_params(request))
+        except SignInRefused as refusal:
+            return refuse(request, self.connection, refusal, next_page=next_page)
+        return sent(HttpResponseRedirect(url), request, state, attempt)
+
+    def post(self, request: HttpRequest, pk: str) -> HttpResponse:
+        """Begin with the invitation that was opened in this browser.
+
+        The answer is a page that moves on by itself: a redirect after a form would have to be allowed by
+        ``form-action`` for every provider there is.
+        """
+        self.connection = addressed(pk)
+        invitation = cookies.opened(request)
+        try:
+            if invitation is None or invitation.enterprise_id != self.connection.enterprise_id:
+                raise SignInRefused(Reason.INVITATION_GONE)
+            revision = serving(self.connection)
+            invitation.mark_opened(timezone.now())
+            extra = self.get_extra_params(request)
+            url, state, attempt = begin(revision, purpose=Purpose.INVITATION, invitation=invitation.pk, **extra)
+        except SignInRefused as refusal:
+            return refuse(request, self.connection, refusal, purpose=Purpose.INVITATION)
+        context = {"connection": self.connection, "enterprise": self.connection.enterprise, "url": url}
+        response = sent(render(request, "identity/continue.html", context), request, state, attempt)
+        response["Refresh"] = f"0; url={url}"
+        return response
+
+
+@method_decorator(login_not_required, name="dispatch")
+class CallbackView(OIDCAuthenticationCallbackView):
+    """Where the provider sends the browser back to: the redirect URI. Ends in a session, or in a refusal."""
+
+    request: HttpRequest
+    connection: Connection
+    attempt: Attempt | None
+    proof: Proof
+    refusal: SignInRefused
+    user: User
+
+    def get_settings(self, attr: str, *args: Any) -> Any:
+        """Answer for this attempt; what it has no opinion on comes from Django's settings."""
+        if attr == "LOGIN_REDIRECT_URL" and self.attempt and self.attempt.next:
+            return self.attempt.next
+        return OIDCAuthenticationCallbackView.get_settings(attr, *args)
+
+    def get(self, request: HttpRequest, pk: str) -> HttpResponse:
+        state = request.GET.get("state", "")
+        # First of all: an attempt is used up by whatever comes back for it (R6, H23).
+        self.attempt = attempts.opened(request, state)
+        self.connection = addressed(pk)
+        response = self.answered()
+        attempts.clear(response, request, state)
+        never_kept(response)
+        return response
+
+    def answered(self) -> HttpResponse:
+        try:
+            attempt = self.expected()
+        except SignInRefused as refusal:
+            self.refusal = refusal
+            return self.login_failure()
+        if attempt.purpose is Purpose.TEST:
+            return trial.finished(self.request, self.connection, attempt)
+        invitation = self.invitation_of(attempt)
+        try:
+            revision = unchanged(serving(self.connection), attempt)
+            self.proof = proved(self.request, self.connection, revision, attempt, invitation)
+            # The user's row stays locked until the session is there: a deactivation meanwhile waits, and ends it (T17).
+            with transaction.atomic():
+                self.user = OIDCBackend().authenticate(self.request, proof=self.proof)
+                return self.login_success()
+        except SignInRefused as refusal:
+            refusal.invitation = refusal.invitation or invitation
+            self.refusal = refusal
+            return self.login_failure()
+
+    def expected(self) -> Attempt:
+        """Return the attempt if this is what it waits for. Raises SignInRefused."""
+        attempt = self.attempt
+        if attempt is None or attempt.connection != self.connection.pk:
+            raise SignInRefused(Reason.ATTEMPT_UNKNOWN)
+        if attempt.is_expired:
+            raise SignInRefused(Reason.ATTEMPT_EXPIRED)
+        return attempt
+
+    def invitation_of(self, attempt: Attempt) -> Invitation | None:
+        if attempt.purpose is not Purpose.INVITATION:
+            return None
+        invitations = Invitation.objects.of(self.connection.enterprise).select_related("invited_by", "user")
+        return invitations.filter(pk=attempt.invitation).first()
+
+    # ---- The frame's hooks
+
+    @property
+    def success_url(self) -> str:
+        """Where the attempt wanted to go: proved to be an address of ours when it began, and sealed since."""
+        return resolve_url(self.get_settings("LOGIN_REDIRECT_URL"))
+
+    def login_success(self) -> HttpResponse:
+        """Begin a session that is pinned to where it came from, within the transaction that locked its user."""
+        proof, claims = self.proof, self.proof.claims
+        grant = Grant(
+            session=sign_in(self.request, self.user, Method.CONNECTION),
+            connection=self.connection,
+            issuer=claims.iss,
+            sub=claims.sub,
+            sid=claims.sid,
+            revision=proof.revision.number,
+        )
+        if proof.refresh_token:
+            grant.keep(proof.refresh_token)
+        grant.save(force_insert=True)
+        record(
+            Action.SESSION_STARTED,
+            enterprise=self.connection.enterprise,
+            request=self.request,
+            actor=self.user,
+            target=self.connection,
+            method=Method.CONNECTION.value,
+            connection=self.connection.pk,
+        )
+        response = HttpResponseRedirect(self.success_url)
+        if proof.attempt.purpose is Purpose.INVITATION:
+            cookies.clear(response)
+        return response
+
+    def login_failure(self) -> HttpResponse:
+        """Answer with the refusal's page. Whatever session there was before lives on (R6)."""
+        attempt = self.attempt
+        return refuse(
+            self.request,
+            self.connection,
+            self.refusal,
+            purpose=attempt.purpose if attempt else Purpose.SIGN_IN,
+            next_page=attempt.next if attempt else "",
+        )
