@@ -12,6 +12,7 @@ from django.utils.functional import Promise, SimpleLazyObject
 from django.utils.translation import gettext_lazy as _
 
 from users.access import Permission
+from users.models import Method, User
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,49 @@ def shell(request: HttpRequest) -> dict[str, Any]:
     return {"nav": SimpleLazyObject(lambda: _navigation(request)), "version": settings.VERSION}
 
 
-def _navigation(request: HttpRequest) -> dict[str, list[NavItem]]:
+@dataclass(frozen=True)
+class Banner:
+    """What stays on every page until it is no longer so; the parameters of components/banner.html."""
+
+    fact: str | Promise
+    text: str | Promise
+    icon: str
+    kind: str = "warn"
+    link_url: str = ""
+    link_text: str | Promise = ""
+    post_url: str = ""
+    post_text: str | Promise = ""
+
+
+def _banners(request: HttpRequest) -> list[Banner]:
+    """Return the most serious one there is: one at a time is read."""
+    user = request.user
+    if not isinstance(user, User) or not user.is_authenticated:
+        return []
+    if not user.is_email_confirmed:
+        return [
+            Banner(
+                _("Confirm your email."),
+                _("A link is on its way to %(email)s. Until you have pressed the button behind it, invitations wait.")
+                % {"email": user.email},
+                "mail-warning",
+                post_url=reverse("users:send_confirmation"),
+                post_text=_("Send it again"),
+            )
+        ]
+    row = request.session.row  # type: ignore[attr-defined]
+    if row.method == Method.BREAK_GLASS and user.enterprise.connections.enabled().exists():
+        return [
+            Banner(
+                _("You are signed in with the break-glass account."),
+                _("All Enterprise Admins have been told. The session is short; sign out when the repair is done."),
+                "life-buoy",
+            )
+        ]
+    return []
+
+
+def _navigation(request: HttpRequest) -> dict[str, Any]:
     match = request.resolver_match
     here = match.view_name if match else ""
     access = request.access  # type: ignore[attr-defined]
@@ -94,4 +137,4 @@ def _navigation(request: HttpRequest) -> dict[str, list[NavItem]]:
             if item.permission is None or access.may(item.permission)
         ]  # fmt: skip
 
-    return {"daily": shown(DAILY), "advanced": shown(ADVANCED)}
+    return {"daily": shown(DAILY), "advanced": shown(ADVANCED), "banners": _banners(request)}

@@ -230,7 +230,8 @@ CONTENT_SECURITY_POLICY = {
         "img-src": ["'self'"],
         "font-src": ["'self'"],
         "connect-src": ["'self'"],
-        "form-action": ["'self'"],
+        # Browsers apply this to the redirect after a form too, and an enterprise may live in another region.
+        "form-action": ["'self'", *REGION_ORIGINS.values()],
         "base-uri": ["'none'"],
         "frame-ancestors": ["'none'"],
         "manifest-src": ["'self'"],

@@ -3,9 +3,11 @@
 from django.urls import include, path
 
 from console.views import audit, dashboard, errors, health
+from users.views import entrance
 
 console_patterns = [
     path("", dashboard.dashboard, name="dashboard"),
+    path("login/", entrance.find_enterprise, name="login"),
     path("audit/", audit.audit_log, name="audit"),
     path("audit/download/", audit.download, name="audit_download"),
     path("healthz", health.healthz, name="healthz"),

@@ -95,6 +95,13 @@ ROUTES: dict[str, Route] = {
     "console:dashboard": Route(ANYONE),  # Who has no role is led to the own account.
     "console:audit": Route(ADMINISTERS),
     "console:audit_download": Route(ADMINISTERS),
+    "users:account": Route(ANYONE),
+    "users:profile": Route(ANYONE, methods=ASKS_AND_ACTS),
+    "users:change_password": Route(ANYONE, methods=ASKS_AND_ACTS),
+    "users:send_confirmation": Route(ANYONE, methods="POST"),
+    "users:end_other_sessions": Route(ANYONE, methods="POST"),
+    # One's own only: there are other pages for those who look after Chloé.
+    "users:end_session": Route(frozenset(), lambda w: [w.chloes_session.handle], "POST"),
     "users:list": Route(SEES),
     "users:bulk_disable": Route(LOOKS_AFTER, methods=ASKS_AND_ACTS, query=lambda w: {"user": w.chloe.pk}),
     "users:detail": Route(SEES, chloe),
@@ -123,11 +130,21 @@ ROUTES: dict[str, Route] = {
 PUBLIC: frozenset[str] = frozenset(
     {
         "console:healthz",
+        "console:login",
         "console:readyz",
         "identity:callback",
         "identity:start",
         "invitations:accept",
         "invitations:open",
         "invitations:opened",
+        "users:confirm",
+        "users:enterprise",
+        "users:forgotten",
+        "users:local",
+        "users:logout",
+        "users:reset",
+        "users:reset_password",
+        "users:signup",
+        "users:signup_address",
     }
 )

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
+from django.conf import settings
 from django.contrib.auth.middleware import AuthenticationMiddleware, LoginRequiredMiddleware
 from django.contrib.auth.models import AnonymousUser
+from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.shortcuts import render, resolve_url
 from django.utils import timezone
 from django.utils.cache import add_never_cache_headers
 from django.utils.functional import SimpleLazyObject
 
 from audit.models import client_address
 from users.access import Access
-from users.models import Enterprise, Session, User
+from users.emails import zone
+from users.models import Enterprise, Session, TooManyTries, User
+
+# Which enterprise's door to show when a session is over. A hint, set at sign-in only: it opens nothing.
+LAST_ENTERPRISE_COOKIE = f"{settings.COOKIE_PREFIX}enterprise"
 
 
 def _row(request: HttpRequest) -> Session | None:
@@ -58,19 +67,55 @@ class SignInRequiredMiddleware(LoginRequiredMiddleware):
         if response is None and getattr(view_func, "login_required", True):
             row = request.session.row  # type: ignore[attr-defined]
             row.touch(timezone.now(), client_address(request))
+            timezone.activate(zone(row.user.time_zone))
         return response
 
     def handle_no_permission(  # type: ignore[override]
         self, request: HttpRequest, view_func: Callable[..., Any]
     ) -> HttpResponseBase:
         """R8: a script gets 401 and where to sign in again, since it would follow a redirect without saying so."""
-        response = super().handle_no_permission(request, view_func)
+        response = redirect_to_login(_page(request), resolve_url(settings.LOGIN_URL))
         if request.headers.get("HX-Request") or request.headers.get("X-Requested-With"):
             return HttpResponse(status=401, headers={"HX-Redirect": response["Location"]})
         return response
 
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """Say how long to wait, whichever form has counted the tries."""
+        if not isinstance(exception, TooManyTries):
+            return None
+        seconds = max(1, math.ceil(exception.wait.total_seconds()))
+        minutes = math.ceil(seconds / 60) if seconds > 90 else 0
+        context = {"seconds": seconds, "minutes": minutes}
+        response = render(request, "429.html", context, status=429)
+        response["Retry-After"] = str(seconds)
+        return response
+
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        timezone.deactivate()  # The thread may have served somebody of another time zone before.
         response: HttpResponseBase = self.get_response(request)  # type: ignore[assignment]
+        if getattr(request.session, "is_new", False):
+            _remember_enterprise(request, response)
         if request.session.accessed and not response.has_header("Cache-Control"):
             add_never_cache_headers(response)
         return response
+
+
+def _page(request: HttpRequest) -> str:
+    """Return the page to come back to: this one, or, when something was sent, the one it was sent from."""
+    if request.method in ("GET", "HEAD") and not request.headers.get("HX-Request"):
+        return request.get_full_path()
+    origin = urlsplit(request.headers.get("HX-Current-URL") or request.headers.get("Referer", ""))
+    if origin.netloc != request.get_host():
+        return resolve_url(settings.LOGIN_REDIRECT_URL)
+    return origin._replace(scheme="", netloc="", fragment="").geturl()
+
+
+def _remember_enterprise(request: HttpRequest, response: HttpResponseBase) -> None:
+    response.set_cookie(
+        LAST_ENTERPRISE_COOKIE,
+        request.session.row.enterprise.slug,  # type: ignore[attr-defined]
+        max_age=365 * 24 * 60 * 60,  # seconds
+        secure=settings.HTTPS,
+        httponly=True,
+        samesite="Lax",
+    )

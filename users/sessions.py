@@ -6,7 +6,6 @@ query for session, user and enterprise together.
 
 from __future__ import annotations
 
-from datetime import timedelta
 from functools import lru_cache
 from typing import Any
 
@@ -16,19 +15,19 @@ from django.utils import timezone
 
 from audit.models import client_address, printable
 from users.models import Method, Session, User
-from users.models.session import stored_key
-
-# A way in that bypasses the provider stays open for less long.
-BREAK_GLASS_LIMIT = timedelta(hours=1)
-BREAK_GLASS_IDLE = timedelta(minutes=15)
+from users.models.session import BREAK_GLASS_LIMIT, stored_key
 
 
 class SessionStore(DatabaseStore):
-    """``row`` is the session's row with its user and enterprise, once it has been read or begun."""
+    """``row`` is the session's row with its user and enterprise, once it has been read or begun.
+
+    ``is_new`` tells that it was begun in this request.
+    """
 
     def __init__(self, session_key: str | None = None) -> None:
         super().__init__(session_key)
         self.row: Session | None = None
+        self.is_new = False
         self._stored: dict[str, Any] = {}
 
     @classmethod
@@ -57,7 +56,7 @@ class SessionStore(DatabaseStore):
         self._session_cache: dict[str, Any] = {}
         row.session_key, row.session_data = stored_key(self._session_key), self.encode({})
         row.save(force_insert=True)
-        self.row, self._stored = row, {}
+        self.row, self._stored, self.is_new = row, {}, True
         self.accessed = self.modified = True  # So that the middleware sets the cookie.
 
     def save(self, must_create: bool = False) -> None:
@@ -100,9 +99,9 @@ def sign_in(request: HttpRequest, user: User, method: Method) -> Session:
     now = timezone.now()
     request.session.flush()
     enterprise = user.enterprise
-    limit, idle = enterprise.session_limit, enterprise.idle_limit
+    limit = enterprise.session_limit
     if method == Method.BREAK_GLASS:
-        limit, idle = min(limit, BREAK_GLASS_LIMIT), min(idle, BREAK_GLASS_IDLE)
+        limit = min(limit, BREAK_GLASS_LIMIT)
     row = Session(
         enterprise=enterprise,
         user=user,
@@ -112,8 +111,8 @@ def sign_in(request: HttpRequest, user: User, method: Method) -> Session:
         created_at=now,
         last_seen_at=now,
         expire_date=now + limit,
-        idle_until=now + idle,
     )
+    row.idle_until = now + row.idle_limit
     request.session.begin(row)  # type: ignore[attr-defined]
     request.user = user
     request.enterprise = enterprise  # type: ignore[attr-defined]

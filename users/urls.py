@@ -1,14 +1,29 @@
-"""People, and the parts of an enterprise they belong to."""
+"""The entrance, one's own account, people, and the parts of an enterprise they belong to."""
 
 from django.urls import path, register_converter
 
 from audit.ids import RowId
-from users.views import acts, organizations, people, person
+from users.views import account, acts, entrance, links, organizations, people, person, sign_up
 
 register_converter(RowId, "row")
 
 app_name = "users"
 urlpatterns = [
+    path("signup/", sign_up.sign_up, name="signup"),
+    path("signup/address/", sign_up.address, name="signup_address"),
+    path("e/<slug:slug>/", entrance.enterprise, name="enterprise"),
+    path("e/<slug:slug>/local/", entrance.local, name="local"),
+    path("e/<slug:slug>/local/forgotten/", entrance.forgotten, name="forgotten"),
+    path("confirm/<row:pk>/<str:token>/", links.confirm, name="confirm"),
+    path("reset/", links.reset_password, name="reset_password"),
+    path("reset/<row:pk>/<str:token>/", links.reset_link, name="reset"),
+    path("account/", account.account, name="account"),
+    path("account/profile/", account.profile, name="profile"),
+    path("account/password/", account.change_password, name="change_password"),
+    path("account/confirmation/", links.send_confirmation, name="send_confirmation"),
+    path("account/sessions/end/", account.end_other_sessions, name="end_other_sessions"),
+    path("account/sessions/<row:handle>/end/", account.end_session, name="end_session"),
+    path("logout/", account.logout, name="logout"),
     path("users/", people.people_list, name="list"),
     path("users/disable/", people.bulk_disable, name="bulk_disable"),
     path("users/<row:pk>/", person.detail, name="detail"),

@@ -3,7 +3,7 @@ from users.models.mail import OutgoingEmail, Sendable
 from users.models.role import LastAdminError, Role
 from users.models.role_assignment import RoleAssignment
 from users.models.session import Method, Session
-from users.models.throttle import Throttle
+from users.models.throttle import Throttle, TooManyTries
 from users.models.user import (
     BreakGlassError,
     EmailTakenError,
@@ -33,6 +33,7 @@ __all__ = [
     "Session",
     "Status",
     "Throttle",
+    "TooManyTries",
     "User",
     "enterprise_admins",
     "fold_email",

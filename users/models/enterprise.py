@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.validators import RegexValidator
@@ -42,6 +43,11 @@ class Region(models.TextChoices):
         """Return scheme, host and port of this region's addresses, from the settings (R9): never from ``Host``."""
         return settings.REGION_ORIGINS[self.value]
 
+    @property
+    def host(self) -> str:
+        """Return host, and port if it is not the usual one, as people see them and ``Host`` names them."""
+        return urlsplit(self.origin).netloc
+
 
 class Enterprise(models.Model):
     """A customer. Everything else belongs to one."""
@@ -62,6 +68,10 @@ class Enterprise(models.Model):
     @property
     def origin(self) -> str:
         return Region(self.region).origin
+
+    @property
+    def host(self) -> str:
+        return Region(self.region).host
 
     def url(self, path: str) -> str:
         """Return the absolute address of ``path`` (which begins with a slash) at this enterprise's region."""

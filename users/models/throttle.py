@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from django.db import models, transaction
@@ -11,6 +12,14 @@ FREE_TRIES = 5
 FIRST_DELAY = timedelta(seconds=2)
 LONGEST_DELAY = timedelta(minutes=15)
 FORGOTTEN_AFTER = timedelta(hours=24)
+
+
+class TooManyTries(Exception):
+    """The caller has to wait before the next try; answered with status 429 (``users.middleware``)."""
+
+    def __init__(self, wait: timedelta) -> None:
+        super().__init__(wait)
+        self.wait = wait
 
 
 class Throttle(models.Model):
@@ -30,6 +39,24 @@ class Throttle(models.Model):
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
     @classmethod
+    def admit(cls, keys: Mapping[str, int], at: datetime) -> None:
+        """Count a try on each of ``keys``, or raise TooManyTries when one of them has to wait.
+
+        The values say how many tries are free; after them the delay doubles with each, up to ``LONGEST_DELAY``. The
+        try is counted before its outcome is known, so that a hundred at once are not a hundred free guesses; what
+        is tried while waiting counts nothing, so that nobody is kept out for good.
+        """
+        with transaction.atomic():
+            rows = []
+            for key in sorted(keys):  # One order for everyone, so that two requests cannot deadlock.
+                row, _made = cls.objects.select_for_update().get_or_create(key=key, defaults={"failed_at": at})
+                if row.blocked_until and row.blocked_until > at:
+                    raise TooManyTries(row.blocked_until - at)
+                rows.append(row)
+            for row in rows:
+                row.count(at, keys[row.key])
+
+    @classmethod
     def wait(cls, keys: list[str], at: datetime) -> timedelta:
         """Return how long the caller has to wait before the next try counts; zero when it may try now."""
         until = cls.objects.filter(key__in=keys, blocked_until__gt=at).aggregate(until=models.Max("blocked_until"))[
@@ -39,21 +66,30 @@ class Throttle(models.Model):
 
     @classmethod
     def failed(cls, keys: list[str], at: datetime) -> None:
-        """Count one more failure on each key. The delay doubles from the sixth on, up to ``LONGEST_DELAY``."""
+        """Count one more failure on each key, after the fact; ``FREE_TRIES`` of them cost nothing."""
         with transaction.atomic():
-            for key in sorted(keys):  # One order for everyone, so that two requests cannot deadlock.
-                row, made = cls.objects.select_for_update().get_or_create(key=key, defaults={"failed_at": at})
-                if not made and at - row.failed_at > FORGOTTEN_AFTER:
-                    row.failures = 0
-                row.failures += 1
-                row.failed_at = at
-                over = row.failures - FREE_TRIES
-                row.blocked_until = at + min(FIRST_DELAY * 2 ** min(over - 1, 20), LONGEST_DELAY) if over > 0 else None
-                row.save()
+            for key in sorted(keys):
+                row, _made = cls.objects.select_for_update().get_or_create(key=key, defaults={"failed_at": at})
+                row.count(at, FREE_TRIES)
+
+    def count(self, at: datetime, free: int) -> None:
+        if at - self.failed_at > FORGOTTEN_AFTER:
+            self.failures = 0
+        self.failures += 1
+        self.failed_at = at
+        over = self.failures - free
+        self.blocked_until = at + min(FIRST_DELAY * 2 ** min(over - 1, 20), LONGEST_DELAY) if over > 0 else None
+        self.save()
 
     @classmethod
     def succeeded(cls, keys: list[str]) -> None:
+        """Forget the failures on ``keys``: whoever tried was the owner."""
         cls.objects.filter(key__in=keys).delete()
+
+    @classmethod
+    def give_back(cls, key: str) -> None:
+        """Take the try that succeeded off a key which many people share. A delay it has already caused stays."""
+        cls.objects.filter(key=key, failures__gt=0).update(failures=models.F("failures") - 1)
 
     @classmethod
     def forget(cls, at: datetime) -> None:

@@ -1,0 +1,88 @@
+"""Who is counted together when passwords are guessed (T14).
+
+Three counters: the account as tried from one network, the account from everywhere, and the network whatever it
+tries. A browser in which the owner has signed in before brings a signed cookie and has one counter of its own
+instead, so that nobody else's tries, not even those of the next desk, keep the owner out of it.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from datetime import datetime
+
+from django.conf import settings
+from django.core import signing
+from django.http import HttpRequest, HttpResponse
+from django.utils.crypto import get_random_string
+
+from audit.models import client_address
+from users.models import Enterprise, Throttle, fold_email
+
+COOKIE = f"{settings.COOKIE_PREFIX}browser"
+SALT = "users.throttling.browser"
+REMEMBERED_FOR = 365 * 24 * 60 * 60  # seconds
+MOST_ACCOUNTS = 10
+
+# Free tries before delays begin. Many people share a network.
+FROM_ONE_NETWORK = 5
+FROM_EVERYWHERE = 20
+OF_A_NETWORK = 50
+
+
+def network(request: HttpRequest) -> str:
+    """Return what one visitor can hardly change: an IPv4 address, or the /64 an IPv6 address is in."""
+    address = client_address(request)
+    if address is None:
+        return "unknown"
+    ip = ipaddress.ip_address(address)
+    return str(ipaddress.ip_network(f"{ip}/64", strict=False)) if ip.version == 6 else str(ip)
+
+
+def limit(request: HttpRequest, what: str, free: int, at: datetime) -> None:
+    """Count one ``what`` of this network; raises TooManyTries after ``free`` of them."""
+    Throttle.admit({Throttle.key_for(what, network(request)): free}, at)
+
+
+class Guess:
+    """One try at the password of ``email`` in ``enterprise``, whether or not there is such an account."""
+
+    def __init__(self, request: HttpRequest, enterprise: Enterprise, email: str) -> None:
+        self.account = Throttle.key_for("account", enterprise.pk, fold_email(email))
+        self.browser, self.accounts = _remembered(request)
+        self._network = Throttle.key_for("network", network(request))
+        if self.account in self.accounts:
+            self._own = {Throttle.key_for("browser", self.browser, self.account): FROM_ONE_NETWORK}
+            self._shared = {}
+        else:
+            self._own = {Throttle.key_for("account", self.account, network(request)): FROM_ONE_NETWORK}
+            self._shared = {self.account: FROM_EVERYWHERE, self._network: OF_A_NETWORK}
+
+    def admit(self, at: datetime) -> None:
+        """Count the try. Raises TooManyTries."""
+        Throttle.admit({**self._own, **self._shared}, at)
+
+    def succeeded(self) -> None:
+        Throttle.succeeded(list(self._own))
+        for key in self._shared:
+            Throttle.give_back(key)
+
+    def remember(self, response: HttpResponse) -> None:
+        """Let this browser be known as one in which the owner of the account has signed in."""
+        accounts = [self.account, *(account for account in self.accounts if account != self.account)][:MOST_ACCOUNTS]
+        response.set_cookie(
+            COOKIE,
+            signing.dumps([self.browser, *accounts], salt=SALT, compress=True),
+            max_age=REMEMBERED_FOR,
+            secure=settings.HTTPS,
+            httponly=True,
+            samesite="Lax",
+        )
+
+
+def _remembered(request: HttpRequest) -> tuple[str, list[str]]:
+    """Return the browser's random name and the accounts whose owners have signed in there."""
+    try:
+        browser, *accounts = signing.loads(request.COOKIES.get(COOKIE, ""), salt=SALT, max_age=REMEMBERED_FOR)
+    except signing.BadSignature:
+        return get_random_string(22), []
+    return browser, accounts

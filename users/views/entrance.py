@@ -1,0 +1,144 @@
+"""The doorway: find your enterprise, its sign-in page, and local sign-in.
+
+What is public, and what is not (T12): an enterprise's address and name are, since anybody may open its sign-in page
+and sign-up says when an address is taken; so an unknown address is a plain 404. Whether an email has an account is
+not: it is answered by email only, and everything else is the same for known and unknown, the work included.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_http_methods
+
+from users.forms.entrance import FindEnterpriseForm, ForgottenPasswordForm, LocalSignInForm
+from users.middleware import LAST_ENTERPRISE_COOKIE
+from users.models import Enterprise
+
+LONGEST_NEXT = 2000
+
+
+def safe_next(request: HttpRequest) -> str:
+    """Return the page to go to after signing in: a path of ours, or nothing. Another site is never one."""
+    wanted = request.POST.get("next") or request.GET.get("next") or ""
+    is_ours = len(wanted) <= LONGEST_NEXT and wanted.startswith("/")
+    return wanted if is_ours and url_has_allowed_host_and_scheme(wanted, allowed_hosts=None) else ""
+
+
+def _with_next(path: str, wanted: str) -> str:
+    return f"{path}?{urlencode({'next': wanted})}" if wanted else path
+
+
+def _enterprise(slug: str) -> Enterprise | None:
+    return Enterprise.objects.filter(slug=slug.lower()).first()
+
+
+def nobody_here(request: HttpRequest, slug: str) -> HttpResponse:
+    return render(request, "users/no_enterprise.html", {"slug": slug[:40]}, status=404)
+
+
+def elsewhere(request: HttpRequest, enterprise: Enterprise) -> HttpResponse | None:
+    """Return the way to the enterprise's own region, when the page was opened at another one (M8)."""
+    if request.get_host() == enterprise.host:
+        return None
+    return redirect(enterprise.url(request.get_full_path()))
+
+
+@login_not_required
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def find_enterprise(request: HttpRequest) -> HttpResponse:
+    """The way in for those who do not know it; a browser that has signed in before is shown its own door."""
+    wanted = safe_next(request)
+    if request.method != "POST" and not request.GET.keys() & {"other", "sent"}:
+        last = _enterprise(request.COOKIES.get(LAST_ENTERPRISE_COOKIE, "")[:40])
+        if last:
+            return redirect(last.url(_with_next(reverse("users:enterprise", args=[last.slug]), wanted)))
+    form = FindEnterpriseForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        if form.slug:
+            return redirect(_with_next(reverse("users:enterprise", args=[form.slug]), wanted))
+        form.ask(request)
+        return redirect(f"{reverse('console:login')}?sent")
+    return render(request, "users/login.html", {"form": form, "next": wanted, "sent": "sent" in request.GET})
+
+
+@login_not_required
+@never_cache
+@require_GET
+def enterprise(request: HttpRequest, slug: str) -> HttpResponse:
+    """An enterprise's sign-in page."""
+    here = _enterprise(slug)
+    if here is None:
+        return nobody_here(request, slug)
+    if way := elsewhere(request, here):
+        return way
+    wanted = safe_next(request)
+    if request.user.is_authenticated and request.enterprise == here:  # type: ignore[attr-defined]
+        return redirect(wanted or settings.LOGIN_REDIRECT_URL)
+    connections = list(here.connections.enabled())
+    if not connections:
+        return redirect(_with_next(reverse("users:local", args=[here.slug]), wanted))
+    return render(request, "users/enterprise.html", {"enterprise": here, "connections": connections, "next": wanted})
+
+
+@login_not_required
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def local(request: HttpRequest, slug: str) -> HttpResponse:
+    """Local sign-in: for people who are not on the provider yet, and for emergencies (M9)."""
+    here = _enterprise(slug)
+    if here is None:
+        return nobody_here(request, slug)
+    if way := elsewhere(request, here):
+        return way
+    form = LocalSignInForm(request.POST or None, request=request, enterprise=here)
+    wanted = safe_next(request)
+    if request.method == "POST" and form.is_valid():
+        form.sign_in()
+        response = redirect(wanted or settings.LOGIN_REDIRECT_URL)
+        form.guess.remember(response)
+        return response
+    return render(
+        request,
+        "users/local.html",
+        {
+            "enterprise": here,
+            "form": form,
+            "next": wanted,
+            "connections": list(here.connections.enabled()),
+            "is_new": "created" in request.GET,
+        },
+    )
+
+
+@login_not_required
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def forgotten(request: HttpRequest, slug: str) -> HttpResponse:
+    """Ask for a new password: the same answer for everyone, and what there is to say comes by email."""
+    here = _enterprise(slug)
+    if here is None:
+        return nobody_here(request, slug)
+    if way := elsewhere(request, here):
+        return way
+    form = ForgottenPasswordForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        form.ask(request, here)
+        return redirect(f"{reverse('users:forgotten', args=[here.slug])}?sent")
+    return render(request, "users/forgotten.html", {"enterprise": here, "form": form, "sent": "sent" in request.GET})
+
+
+def signed_out(request: HttpRequest, enterprise: Enterprise) -> HttpResponse:
+    """Where somebody stands who has just signed out."""
+    messages.success(request, _("You are signed out."))
+    return redirect(reverse("users:enterprise", args=[enterprise.slug]))
