@@ -152,6 +152,8 @@ class Child:
             # Workers of a master that died without a word.
             kill_group(process.pid)
         self.forget()
+        for started in _started:
+            started.poll()  # so that Python, too, knows who is gone
         return process is not None
 
     def last_words(self, count: int = 30) -> str:
