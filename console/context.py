@@ -72,7 +72,15 @@ DAILY = (
     ),
     NavItem(_("Audit log"), "scroll-text", "console:audit", Permission.SEE_AUDIT_LOG, ("console:audit",)),
 )
-ADVANCED: tuple[NavItem, ...] = ()
+ADVANCED: tuple[NavItem, ...] = (
+    NavItem(
+        _("Identity provider"),
+        "key-round",
+        "identity:connections",
+        Permission.MANAGE_CONNECTIONS,
+        ("identity:",),
+    ),
+)
 
 
 def shell(request: HttpRequest) -> dict[str, Any]:

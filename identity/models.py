@@ -13,17 +13,33 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from audit.ids import new_id
+from identity.oidc import RelyingParty, check_provider
 from users.models import Enterprise, Organization, Session, User, keep_an_admin
 from users.sealing import seal, unseal
 
 if TYPE_CHECKING:
-    from identity.oidc import RelyingParty
+    from identity.egress import Egress
 
 DEFAULT_SCOPES = "openid profile email offline_access"
 
+# The parts of a revision that a person edits, beside the secret.
+EDITED = ("issuer", "client_id", "client_authentication", "scopes", "accepted_origins")
+
 
 class NotTestedError(Exception):
-    """A revision that no test sign-in has proved cannot be enabled."""
+    """A revision that no test sign-in has proved cannot be enabled, nor one that is no longer the newest."""
+
+
+class ScopeTakenError(Exception):
+    """Another connection is enabled for the same scope: there is one at a time. ``other`` is it."""
+
+    def __init__(self, other: Connection) -> None:
+        super().__init__(other.pk)
+        self.other = other
+
+
+class StillNeededError(Exception):
+    """A connection that has ever been enabled is kept: people, invitations and the audit log refer to it."""
 
 
 class Provider(models.TextChoices):
@@ -32,6 +48,11 @@ class Provider(models.TextChoices):
     GOOGLE = "google", "Google Workspace"
     DUO = "duo", "Duo"
     OIDC = "oidc", _("OpenID Connect")
+
+    @property
+    def default_scopes(self) -> str:
+        """Google knows no ``offline_access`` and refuses a request that asks for it."""
+        return "openid profile email" if self is Provider.GOOGLE else DEFAULT_SCOPES
 
 
 class ClientAuthentication(models.TextChoices):
@@ -71,9 +92,17 @@ class Connection(models.Model):
 
     class Meta:
         ordering = ["created_at", "id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["enterprise", "organization"],
+                condition=Q(enabled_at__isnull=False),
+                nulls_distinct=False,
+                name="connection_enabled_once_per_scope",
+            )
+        ]
 
     def __str__(self) -> str:
-        return self.label
+        return self.name
 
     @property
     def label(self) -> str:
@@ -100,10 +129,23 @@ class Connection(models.Model):
     @property
     def latest(self) -> Revision | None:
         """The newest revision: what the set-up page edits, and what a test sign-in tests."""
+        if "revisions" in getattr(self, "_prefetched_objects_cache", {}):
+            return max(self.revisions.all(), key=lambda revision: revision.number, default=None)
         return self.revisions.order_by("-number").first()
 
+    @property
+    def name(self) -> str:
+        """What titles and buttons call it."""
+        return self.get_provider_display()
+
+    @property
+    def waiting(self) -> Revision | None:
+        """The newest revision, when another one is serving: it is not in use until it is tested and enabled."""
+        latest = self.latest
+        return latest if latest and self.serving_id and latest.pk != self.serving_id else None
+
     def revise(self, *, by: User, at: datetime, secret: str | None, **values: object) -> Revision:
-        """Write a new revision with ``values`` (issuer, client_id, scopes, client_authentication) and return it.
+        """Write a new revision with ``values`` (issuer, client_id, scopes, …) and return it.
 
         ``secret`` None keeps the one there is, unless the issuer changes: then it is cleared (T6). What is serving
         goes on serving (T5).
@@ -119,13 +161,50 @@ class Connection(models.Model):
             new.save(force_insert=True)
         return new
 
-    def enable(self, revision: Revision, at: datetime) -> None:
-        """Let ``revision`` serve sign-ins from now on. Raises NotTestedError when no test sign-in has proved it."""
-        if revision.tested_at is None:
+    def return_to(self, old: Revision, *, by: User, at: datetime) -> Revision:
+        """Make the values of ``old`` the newest revision again, and let it serve at once if the connection is enabled.
+
+        A copy, so that numbers only ever grow and an attempt is never taken for one with other values (R1). The
+        values are those that were proved, letter by letter, so the proof is theirs too. Raises NotTestedError when
+        ``old`` was never tested.
+        """
+        if old.tested_at is None:
             raise NotTestedError
-        self.serving, self.disabled_at = revision, None
-        self.enabled_at = self.enabled_at or at
-        self.save(update_fields=["serving", "enabled_at", "disabled_at"])
+        with transaction.atomic():
+            fresh = Connection.objects.select_for_update(of=("self",)).get(pk=self.pk)
+            number = self.revisions.order_by("-number").values_list("number", flat=True)[0] + 1
+            new = Revision(connection=self, number=number, created_by=by, created_at=at, **old.values)
+            new.take_secret_of(old)
+            new.checked_at, new.findings = old.checked_at, old.findings
+            new.tested_at, new.tested_by = old.tested_at, old.tested_by
+            new.save(force_insert=True)
+            if fresh.is_enabled:
+                self.serving = new
+                self.save(update_fields=["serving"])
+        return new
+
+    def enable(self, revision: Revision, at: datetime) -> None:
+        """Let ``revision`` serve sign-ins from now on.
+
+        Raises NotTestedError when no test sign-in has proved it or it is not the newest any more, and
+        ScopeTakenError when another connection is enabled for the same scope. Then nothing is changed.
+        """
+        with transaction.atomic():
+            self.enterprise.lock()
+            newest = self.latest
+            if newest is None or newest.pk != revision.pk or newest.tested_at is None:
+                raise NotTestedError
+            if rival := self.rival():
+                raise ScopeTakenError(rival)
+            self.refresh_from_db(fields=["enabled_at"])
+            self.serving, self.disabled_at = revision, None
+            self.enabled_at = self.enabled_at or at
+            self.save(update_fields=["serving", "enabled_at", "disabled_at"])
+
+    def rival(self) -> Connection | None:
+        """Return the other connection that is enabled for the same scope, if there is one."""
+        others = Connection.objects.of(self.enterprise).enabled().exclude(pk=self.pk)
+        return others.select_related("organization").filter(organization=self.organization).first()
 
     def disable(self, at: datetime) -> None:
         """Stop sign-ins and end the sessions made through it. Raises LastAdminError; then nothing is changed."""
@@ -135,6 +214,15 @@ class Connection(models.Model):
             self.save(update_fields=["enabled_at", "disabled_at"])
             self.sessions().delete()
             keep_an_admin(enterprise)
+
+    def discard(self) -> None:
+        """Delete a draft. Raises StillNeededError once it has been enabled, or when somebody was invited with it."""
+        with transaction.atomic():
+            Connection.objects.select_for_update(of=("self",)).get(pk=self.pk)
+            self.refresh_from_db(fields=["serving"])
+            if self.serving_id or self.users.exists() or self.switching_users.exists():
+                raise StillNeededError
+            self.delete()
 
     def sessions(self) -> models.QuerySet[Session]:
         return Session.objects.of(self.enterprise).filter(grant__connection=self)
@@ -152,6 +240,8 @@ class Revision(models.Model):
         max_length=24, choices=ClientAuthentication.choices, default=ClientAuthentication.BASIC
     )
     scopes = models.CharField(max_length=500, default=DEFAULT_SCOPES)
+    # Origins beside the issuer's own that an administrator said yes to (H31), separated by spaces.
+    accepted_origins = models.TextField(blank=True)
     secret_sealed = models.TextField(blank=True, editable=False)
     secret_last_four = models.CharField(max_length=4, blank=True, editable=False)
     secret_set_at = models.DateTimeField(null=True, editable=False)
@@ -170,6 +260,11 @@ class Revision(models.Model):
         return f"{self.connection.get_provider_display()}, revision {self.number}"
 
     @property
+    def values(self) -> dict[str, str]:
+        """What a person can change, without the secret."""
+        return {name: getattr(self, name) for name in EDITED}
+
+    @property
     def issuer_host(self) -> str:
         return urlsplit(self.issuer).hostname or ""
 
@@ -179,7 +274,28 @@ class Revision(models.Model):
 
     @property
     def is_check_passed(self) -> bool:
-        return self.checked_at is not None and all(finding["state"] != "failed" for finding in self.findings)
+        return self.checked_at is not None and self.failures == 0
+
+    @property
+    def failures(self) -> int:
+        """How many findings of the last check stand in the way."""
+        return sum(finding["state"] == "failed" for finding in self.findings)
+
+    @property
+    def is_testable(self) -> bool:
+        """Whether a test sign-in makes sense: the values are there and the provider answered as it should."""
+        return self.is_complete and self.is_check_passed
+
+    def check_now(self, egress: Egress, at: datetime) -> None:
+        """Ask the provider what it says about itself and keep the findings (T4: nothing of its answers)."""
+        found = check_provider(self.relying_party(with_secret=False), egress)
+        self.findings, self.checked_at = [finding.as_json() for finding in found], at
+        self.save(update_fields=["findings", "checked_at"])
+
+    def mark_tested(self, *, by: User, at: datetime) -> None:
+        """Note that a test sign-in with exactly these values came back proved."""
+        self.tested_at, self.tested_by = at, by
+        self.save(update_fields=["tested_at", "tested_by"])
 
     @property
     def _place(self) -> str:
@@ -195,19 +311,22 @@ class Revision(models.Model):
         self.secret_sealed, self.secret_last_four = other.secret_sealed, other.secret_last_four
         self.secret_set_at, self.secret_set_by = other.secret_set_at, other.secret_set_by
 
-    def relying_party(self) -> RelyingParty:
-        """Return the frozen value the protocol works with: us, towards this issuer. Raises SealBroken."""
-        from identity.oidc import RelyingParty
+    def relying_party(self, *, with_secret: bool = True) -> RelyingParty:
+        """Return the frozen value the protocol works with: us, towards this issuer.
 
+        Raises SealBroken when the secret does not open; a check needs none and leaves it closed.
+        """
+        sealed = self.secret_sealed if with_secret else ""
         return RelyingParty(
             connection_id=self.connection_id,
             revision=self.number,
             issuer=self.issuer,
             client_id=self.client_id,
-            client_secret=unseal(self.secret_sealed, bound_to=self._place).decode() if self.secret_sealed else "",
+            client_secret=unseal(sealed, bound_to=self._place).decode() if sealed else "",
             auth_method=self.client_authentication,
             redirect_uri=self.connection.redirect_uri,
             scopes=tuple(self.scopes.split()),
+            accepted_origins=frozenset(self.accepted_origins.split()),
         )
 
 

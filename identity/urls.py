@@ -2,11 +2,23 @@
 
 from django.urls import path
 
-from identity.views import sign_in
+from identity.views import connections, proving, sign_in, trial
 
 app_name = "identity"
 
 urlpatterns = [
     path("sso/<str:pk>/start/", sign_in.StartView.as_view(), name="start"),
     path("sso/<str:pk>/callback/", sign_in.CallbackView.as_view(), name="callback"),
+    path("advanced/", connections.advanced, name="advanced"),
+    path("advanced/identity-provider/", connections.connections, name="connections"),
+    path("advanced/identity-provider/new/", connections.choose, name="choose"),
+    path("advanced/identity-provider/<str:pk>/", connections.setup, name="setup"),
+    path("advanced/identity-provider/<str:pk>/fix/", connections.fix, name="fix"),
+    path("advanced/identity-provider/<str:pk>/check/", proving.check, name="check"),
+    path("advanced/identity-provider/<str:pk>/test/", trial.start, name="test"),
+    path("advanced/identity-provider/<str:pk>/test-result/", proving.test_result, name="test_result"),
+    path("advanced/identity-provider/<str:pk>/enable/", proving.enable, name="enable"),
+    path("advanced/identity-provider/<str:pk>/disable/", proving.disable, name="disable"),
+    path("advanced/identity-provider/<str:pk>/delete/", connections.discard, name="discard"),
+    path("advanced/identity-provider/<str:pk>/return-to/<int:number>/", connections.return_to, name="return_to"),
 ]

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from django.utils import timezone
 
+from identity.models import Connection, Provider
 from invitations.models import Invitation
 from tests.cast import Cast, make_user
 from users.models import Method, Role, RoleAssignment, Session, User
@@ -34,6 +35,7 @@ class World:
     chloe: User  # The person things are done to: Viewer of Rotterdam.
     vera: User
     nora: User
+    draft: Connection
     chloes_role: RoleAssignment
     chloes_session: Session
     invitation: Invitation  # To be a Viewer of Rotterdam.
@@ -45,8 +47,13 @@ class World:
         viewer = (Role.VIEWER, cast.rotterdam)
         chloe = make_user(cast.halden, "Chloé Martin", "chloe.martin@halden.example", viewer)
         browser_of(chloe)
+        draft = Connection.objects.create(enterprise=cast.halden, provider=Provider.OKTA, created_by=cast.aiko)
+        draft.revise(
+            by=cast.aiko, at=timezone.now(), secret="s", issuer="https://login.halden.example", client_id="0oab8k2w"
+        )
         return cls(
             cast=cast,
+            draft=draft,
             chloe=chloe,
             vera=make_user(cast.halden, "Vera Lund", "vera.lund@halden.example", viewer),
             nora=make_user(cast.halden, "Nora Berg", "nora.berg@halden.example"),
@@ -89,6 +96,10 @@ def invitation(world: World) -> list[str]:
     return [world.invitation.pk]
 
 
+def draft(world: World) -> list[str]:
+    return [world.draft.pk]
+
+
 ASKS_AND_ACTS = "GET POST"
 
 ROUTES: dict[str, Route] = {
@@ -102,6 +113,18 @@ ROUTES: dict[str, Route] = {
     "users:end_other_sessions": Route(ANYONE, methods="POST"),
     # One's own only: there are other pages for those who look after Chloé.
     "users:end_session": Route(frozenset(), lambda w: [w.chloes_session.handle], "POST"),
+    "identity:advanced": Route(ADMINISTERS),
+    "identity:connections": Route(ADMINISTERS),
+    "identity:choose": Route(ADMINISTERS, methods=ASKS_AND_ACTS),
+    "identity:setup": Route(ADMINISTERS, draft, ASKS_AND_ACTS),
+    "identity:fix": Route(ADMINISTERS, draft, "POST"),
+    "identity:check": Route(ADMINISTERS, draft, "POST"),
+    "identity:test": Route(ADMINISTERS, draft),
+    "identity:test_result": Route(ADMINISTERS, draft),
+    "identity:enable": Route(ADMINISTERS, draft, "POST"),
+    "identity:disable": Route(ADMINISTERS, draft, "POST"),
+    "identity:discard": Route(ADMINISTERS, draft, "POST"),
+    "identity:return_to": Route(ADMINISTERS, lambda w: [w.draft.pk, "1"], "POST"),
     "users:list": Route(SEES),
     "users:bulk_disable": Route(LOOKS_AFTER, methods=ASKS_AND_ACTS, query=lambda w: {"user": w.chloe.pk}),
     "users:detail": Route(SEES, chloe),

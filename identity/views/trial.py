@@ -95,8 +95,7 @@ def _ended(
             "verdict": verdict,
             "verdict_user": user.pk if user else "",
         }
-        revision.tested_at, revision.tested_by = now, request.user  # type: ignore[assignment]
-        revision.save(update_fields=["tested_at", "tested_by"])
+        revision.mark_tested(by=request.user, at=now)  # type: ignore[arg-type]
     else:
         result["refusal"] = {"code": outcome.code.value, "expected": outcome.expected, "got": outcome.got}
     record(

@@ -1,0 +1,80 @@
+"""A test sign-in that failed: which check said no, why, and which value to correct."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from identity.models import Revision
+from identity.oidc import Code
+from identity.refused import REASONS, Reason, Stop, reason_of
+
+# Which value on the set-up page to correct, where there is one, and what the check is called there.
+_CORRECT: dict[Code | Reason, tuple[str, Promise]] = {
+    Code.INVALID_CLIENT: ("client_secret", _("Client secret")),
+    Reason.SECRET_UNREADABLE: ("client_secret", _("Client secret")),
+    Reason.CONNECTION_INCOMPLETE: ("client_secret", _("Client secret")),
+    Code.CLIENT_AUTHENTICATION_IMPOSSIBLE: ("client_authentication", _("Client authentication")),
+    Code.INVALID_SCOPE: ("scopes", _("OAuth scopes")),
+    Code.AUDIENCE_MISMATCH: ("client_id", _("Client ID")),
+    Code.AZP_MISMATCH: ("client_id", _("Client ID")),
+    Code.ISSUER_MISMATCH: ("issuer", _("Issuer")),
+    Code.RESPONSE_ISSUER_MISMATCH: ("issuer", _("Issuer")),
+    Code.DISCOVERY_ISSUER_MISMATCH: ("issuer", _("Issuer")),
+    Code.DISCOVERY_NOT_FOUND: ("issuer", _("Issuer")),
+    Code.PROVIDER_REDIRECTED: ("issuer", _("Issuer")),
+    Code.PROVIDER_ADDRESS_BLOCKED: ("issuer", _("Issuer")),
+}
+# What is called by its own name though nothing here is to be corrected.
+_CHECKS: dict[Code | Reason, Promise] = {
+    Code.NOT_ASSIGNED: _("Assignment"),
+    Code.ACCESS_DENIED: _("Sign-on policy"),
+    Code.UNAUTHORIZED_CLIENT: _("Grant types"),
+    Code.UNSUPPORTED_GRANT_TYPE: _("Grant types"),
+    Code.INVALID_GRANT: _("Redirect URI"),
+    Code.BAD_SIGNATURE: _("Signature"),
+    Code.UNKNOWN_KEY: _("Signing keys"),
+    Code.AMBIGUOUS_KEY: _("Signing keys"),
+    Code.KEY_TOO_SMALL: _("Signing keys"),
+    Code.ALGORITHM_NOT_ALLOWED: _("Signatures"),
+    Code.EXPIRED: _("Clocks"),
+    Code.NOT_YET_VALID: _("Clocks"),
+    Code.ISSUED_IN_FUTURE: _("Clocks"),
+    Code.TOO_OLD: _("Clocks"),
+    Code.NONCE_MISMATCH: _("Nonce"),
+    Code.ENDPOINTS_ELSEWHERE: _("Addresses"),
+}
+_AT = {Stop.PROVIDER: _("Answer"), Stop.HOUSE: _("Proof"), Stop.UNTRIED: _("Connection")}
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """``check`` names what said no; ``text`` is why, with the fix; ``field`` is the value to correct, or empty.
+
+    ``stop`` and ``note`` are where the path ended and the word beneath it.
+    """
+
+    code: str
+    check: str
+    text: str
+    field: str
+    stop: str
+    note: str
+
+
+def of(refusal: Mapping[str, str], revision: Revision) -> Mistake:
+    """Return the mistake behind ``refusal`` (code, expected, got), seen in a test of ``revision``."""
+    reason = reason_of(refusal["code"]) or Code.PROVIDER_ERROR
+    page, fix = REASONS[reason].page, REASONS[reason].fix
+    field, check = _CORRECT.get(reason) or ("", _CHECKS.get(reason) or _AT[page.stop])
+    text = str(fix) % {
+        "provider": revision.connection.name,
+        "enterprise": revision.connection.enterprise.name,
+        "app": "Gatehouse",
+        "expected": refusal.get("expected") or "—",
+        "got": refusal.get("got") or "—",
+    }
+    return Mistake(reason.value, str(check), text, field, page.stop.value, str(page.note))

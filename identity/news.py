@@ -1,0 +1,31 @@
+"""What every Enterprise Admin is told by email when a connection changes (T5)."""
+
+from __future__ import annotations
+
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from identity.models import Connection
+from users.models import User, enterprise_admins
+from users.tasks import post_email
+
+
+def tell_admins(connection: Connection, what: str, *, by: User, **context: object) -> None:
+    """Email ``connection_changed`` to each Enterprise Admin, once the caller's transaction has committed.
+
+    ``what`` is revised, returned, enabled, disabled or deleted. ``context`` is shown, and never holds a secret.
+    """
+    enterprise = connection.enterprise
+    for admin in enterprise_admins(enterprise):
+        admin.enterprise = enterprise
+        post_email(
+            "connection_changed",
+            user=admin,
+            what=what,
+            provider=connection.name,
+            scope=connection.organization.name if connection.organization else "",
+            by=by.label,
+            button_url=enterprise.url(reverse("identity:connections")),
+            button_text=_("Look at the connection"),
+            **context,
+        )

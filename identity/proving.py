@@ -1,0 +1,134 @@
+"""From saved values to an enabled connection, and back: check, enable, disable. Each on record, each told."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.utils import timezone
+
+from audit.actions import Action
+from audit.models import Result, record
+from identity import findings
+from identity.forms import Saved, keep, scope_name
+from identity.models import Connection, Revision
+from identity.news import tell_admins
+from identity.providers import door
+from invitations.models import Invitation
+from users.http import ConsoleRequest
+from users.models import Throttle, User
+
+
+def check(request: ConsoleRequest, revision: Revision, at: datetime) -> timedelta:
+    """Check ``revision`` and return zero, or, without checking, how long to wait (T4).
+
+    Only checks that fail count: a scan of addresses consists of those, and setting up does not.
+    """
+    keys = [
+        Throttle.key_for("check", "enterprise", request.enterprise.pk),
+        Throttle.key_for("check", "user", request.user.pk),
+    ]
+    if wait := Throttle.wait(keys, at):
+        return wait
+    revision.check_now(door().egress, at)
+    with transaction.atomic():
+        if not revision.is_check_passed:
+            Throttle.failed(keys, at)
+        record(
+            Action.CONNECTION_CHECKED,
+            enterprise=request.enterprise,
+            request=request,
+            target=revision.connection,
+            result=Result.DONE if revision.is_check_passed else Result.REFUSED,
+            reason=findings.first_problem(revision),
+            revision=revision.number,
+            failed=findings.failed_names(revision),
+        )
+    return timedelta()
+
+
+def apply_fix(request: ConsoleRequest, revision: Revision, fix: findings.Fix) -> Saved:
+    """Save the newest values with the one the check suggested."""
+    values = revision.values
+    if fix.name == "accepted_origins":
+        values["accepted_origins"] = " ".join(sorted({*revision.accepted_origins.split(), *fix.value.split()}))
+    else:
+        values[fix.name] = fix.value
+    if fix.name == "issuer":
+        values["accepted_origins"] = ""
+    connection = revision.connection
+    with transaction.atomic():
+        return keep(request, connection, values, secret=None, organization=connection.organization, notes=[])
+
+
+def enable(request: ConsoleRequest, connection: Connection, revision: Revision) -> None:
+    """Let ``revision`` serve. Raises NotTestedError or ScopeTakenError."""
+    with transaction.atomic():
+        connection.enable(revision, timezone.now())
+        record(
+            Action.CONNECTION_ENABLED,
+            enterprise=request.enterprise,
+            request=request,
+            target=connection,
+            revision=revision.number,
+            scope=scope_name(connection),
+        )
+        tell_admins(connection, "enabled", by=request.user, revision=revision.number)
+
+
+def return_to(request: ConsoleRequest, connection: Connection, revision: Revision) -> Revision:
+    """Make an older, proved revision the newest again. Raises NotTestedError."""
+    with transaction.atomic():
+        new = connection.return_to(revision, by=request.user, at=timezone.now())
+        record(
+            Action.CONNECTION_REVISED,
+            enterprise=request.enterprise,
+            request=request,
+            target=connection,
+            revision=new.number,
+            returned_to=revision.number,
+        )
+        tell_admins(connection, "returned", by=request.user, revision=new.number, old=revision.number)
+    return new
+
+
+def disable(request: ConsoleRequest, connection: Connection) -> None:
+    """Stop sign-ins through ``connection``. Raises LastAdminError; then nothing has happened."""
+    with transaction.atomic():
+        touched = Touched.by(connection)
+        connection.disable(timezone.now())
+        record(
+            Action.CONNECTION_DISABLED,
+            enterprise=request.enterprise,
+            request=request,
+            target=connection,
+            people=touched.people,
+            sessions_ended=touched.sessions,
+        )
+        tell_admins(connection, "disabled", by=request.user, people=touched.people)
+
+
+def discard(request: ConsoleRequest, connection: Connection) -> None:
+    """Delete a draft. Raises StillNeededError."""
+    with transaction.atomic():
+        record(Action.CONNECTION_DELETED, enterprise=request.enterprise, request=request, target=connection)
+        tell_admins(connection, "deleted", by=request.user)
+        connection.discard()
+
+
+class Touched:
+    """Whom disabling a connection concerns, counted."""
+
+    def __init__(self, people: int, sessions: int, others: int, invitations: int) -> None:
+        self.people, self.sessions, self.others, self.invitations = people, sessions, others, invitations
+
+    @classmethod
+    def by(cls, connection: Connection) -> Touched:
+        now, enterprise = timezone.now(), connection.enterprise
+        here = User.objects.of(enterprise).filter(joined_at__isnull=False, disabled_at=None)
+        return cls(
+            people=here.filter(connection=connection).count(),
+            sessions=connection.sessions().live(now).values("user").distinct().count(),  # type: ignore[attr-defined]
+            others=here.filter(connection=None).count(),
+            invitations=Invitation.objects.of(enterprise).live(now).filter(connection=connection).count(),
+        )
