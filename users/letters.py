@@ -30,7 +30,8 @@ def write(row: OutgoingEmail) -> EmailMessage | None:
         return None
     return compose(
         row.name,
-        to=user.email,
+        # Who is told that an address changed is told at both.
+        to=row.context.get("to", user.email),
         enterprise=enterprise,
         key=row.message_key,
         context={**row.context, "user": user, "created_at": row.created_at, **context},

@@ -14,7 +14,8 @@ from audit.actions import Action
 from audit.models import printable
 from users.access import Access
 from users.forms.acts import Act
-from users.models import EmailTakenError, OutgoingEmail, Status, User, fold_email
+from users.models import EmailTakenError, Status, User, fold_email
+from users.tasks import post_email
 
 
 class ChangeEmail(Act):
@@ -88,8 +89,5 @@ class ChangeEmail(Act):
         self.record(before=old, after=new)
         told = {"before": old, "after": new, "by": access.user.label}
         for address in [new] if is_same else [old, new]:
-            self._send(person, "email_changed", {**told, "to": address})
-        self._send(person, "confirm_email", {})
-
-    def _send(self, person: User, name: str, context: dict[str, Any]) -> None:
-        OutgoingEmail.objects.create(enterprise=self.request.enterprise, user=person, name=name, context=context)
+            post_email("email_changed", user=person, to=address, **told)
+        post_email("confirm_email", user=person)
