@@ -34,7 +34,9 @@ class GiveRole(Act):
         access = request.access
         self.organizations = {o.pk: o for o in access.organizations(self.permission)}
         whole = [(EVERYWHERE, _("Whole enterprise"))] if access.everywhere(self.permission) else []
-        places = whole + [(o.pk, o.name) for o in self.organizations.values()]
+        # With a choice there is no default: it would be the whole enterprise.
+        choose = [("", _("Choose where"))] if whole and self.organizations else []
+        places = choose + whole + [(o.pk, o.name) for o in self.organizations.values()]
         roles = {
             r for place in (None, *self.organizations.values()) for r in access.giveable_roles(place, self.permission)
         }
@@ -138,8 +140,10 @@ class RevokeRoles(Act):
             return _("What it let %(name)s do ends at once. The account, and its other roles, stay.") % {
                 "name": self.person.label
             }
-        return _(
-            "What they let %(name)s do ends at once. Then the account can be deleted, and the person invited again."
+        return ngettext(
+            "What it lets %(name)s do ends at once. Then the account can be deleted, and the person invited again.",
+            "What they let %(name)s do ends at once. Then the account can be deleted, and the person invited again.",
+            len(self.assignments),
         ) % {"name": self.person.label}
 
     @property
