@@ -37,6 +37,7 @@ class Desk:
             "client_secret": SECRET,
             "scopes": "openid profile email offline_access",
             "client_authentication": "client_secret_basic",
+            "organization": self.connection.organization_id or "",
         }
         return self.browser.post(self.url("setup"), typed | values)
 
