@@ -177,9 +177,7 @@ FORM_RENDERER = "console.forms.Renderer"
 # ---- Data ----------------------------------------------------------------------------------------
 
 DATABASES = {
-    "default": env.dj_db_url(
-        "DATABASE_URL", conn_max_age=600, conn_health_checks=True, engine="django.db.backends.postgresql"
-    )
+    "default": env.dj_db_url("DATABASE_URL", conn_max_age=600, conn_health_checks=True, engine="console.postgresql")
 }
 REDIS_URL = env.str("REDIS_URL", validate=_scheme("redis", "rediss", "unix"))
 

@@ -127,8 +127,8 @@ def furnish() -> tuple[dict[str, str], dict[str, tuple[str, bool]]]:
             user = chance.choice(active)
             connected = user.connection_id is not None and day < 11
             at = min(moment + timedelta(minutes=chance.randrange(600)), now)
-            _event(halden, at, Action.SESSION_STARTED, user, user, method=Method.CONNECTION if connected else "password",
-                   connection=connection.pk if connected else "")  # fmt: skip
+            method, through = (Method.CONNECTION, connection.pk) if connected else (Method.PASSWORD, "")
+            _event(halden, at, Action.SESSION_STARTED, user, user, method=method, connection=through)
         if day in (1, 4, 8):
             _event(halden, moment, Action.SESSION_REFUSED, None, None, result=Result.REFUSED,
                    reason="not_assigned", connection=connection.pk)  # fmt: skip

@@ -35,15 +35,13 @@ class SessionStore(DatabaseStore):
         return Session
 
     def load(self) -> dict[str, Any]:
-        self.row = (
-            Session.objects.live(timezone.now())
-            .select_related("user__enterprise", "enterprise")
-            .filter(session_key=stored_key(self.session_key or ""))
-            .first()
-        )
-        if self.row is None:
-            self._session_key = None
+        live = Session.objects.live(timezone.now()).select_related("user__enterprise", "user__connection")
+        try:
+            self.row = live.get(session_key=stored_key(self.session_key or ""))
+        except Session.DoesNotExist:
+            self.row, self._session_key = None, None
             return {}
+        self.row.enterprise = self.row.user.enterprise
         self._stored = self.decode(self.row.session_data)
         return dict(self._stored)
 

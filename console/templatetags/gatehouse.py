@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 
 from django import template
 from django.utils import timezone
@@ -19,6 +20,7 @@ register = template.Library()
 
 
 @register.simple_tag
+@cache
 def icon(name: str, size: int = 16, css: str = "") -> str:
     """A lucide icon, `size` pixels square, hidden from assistive technology: a word always stands beside it."""
     return lucide(name, size=size, stroke_width="1.75", aria_hidden="true", **{"class": f"icon {css}".strip()})
