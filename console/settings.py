@@ -346,6 +346,8 @@ LOGGING = {
         # Our own request line says more, and without query strings, which carry codes and states.
         "django.server": {"handlers": [], "propagate": False},
         "django.request": {"level": "ERROR"},
+        # At DEBUG it writes out whole contexts, with the request's address in them.
+        "django.template": {"level": "INFO"},
         "django_guid": {"level": "WARNING"},
         "urllib3": {"level": "WARNING"},
     },

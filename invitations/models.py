@@ -394,7 +394,8 @@ class Invitation(Sendable):
     def mark_refused(self, reason: str, at: datetime) -> None:
         """Note that a sign-in for this invitation was refused, and why, for the administrator to see."""
         self.refused_at, self.refused_reason = at, reason
-        self.save(update_fields=["refused_at", "refused_reason"])
+        # Not on one that has ended meanwhile: of two sign-ins at once, the other may have redeemed it.
+        self._this_link().update(refused_at=at, refused_reason=reason)
 
     # ---- Redeemed
 

@@ -28,7 +28,7 @@ from identity import attempts
 from identity.attempts import Attempt, Purpose
 from identity.backends import OIDCBackend
 from identity.models import Connection, Grant, Revision
-from identity.refused import Reason, SignInRefused
+from identity.refused import Reason, SignInRefused, reason_of
 from identity.round_trip import Proof, begin, proved, unchanged
 from identity.views import trial
 from identity.views.responses import never_kept, refuse, sent
@@ -101,14 +101,19 @@ class StartView(OIDCAuthenticationRequestView):
         """
         self.connection = addressed(pk)
         invitation = cookies.opened(request)
+        if invitation is not None and invitation.enterprise_id != self.connection.enterprise_id:
+            invitation = None
         try:
-            if invitation is None or invitation.enterprise_id != self.connection.enterprise_id:
+            if invitation is None:
                 raise SignInRefused(Reason.INVITATION_GONE)
+            if obstacle := invitation.obstacle(timezone.now()):
+                raise SignInRefused(reason_of(obstacle) or Reason.INVITATION_GONE, invitation=invitation)
             revision = serving(self.connection)
             invitation.mark_opened(timezone.now())
             extra = self.get_extra_params(request)
             url, state, attempt = begin(revision, purpose=Purpose.INVITATION, invitation=invitation.pk, **extra)
         except SignInRefused as refusal:
+            refusal.invitation = refusal.invitation or invitation
             return refuse(request, self.connection, refusal, purpose=Purpose.INVITATION)
         context = {"connection": self.connection, "enterprise": self.connection.enterprise, "url": url}
         response = sent(render(request, "identity/continue.html", context), request, state, attempt)

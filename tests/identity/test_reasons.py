@@ -1,0 +1,46 @@
+"""Every reason for a refusal has its words, for the person and for the administrator."""
+
+from __future__ import annotations
+
+import pytest
+
+from identity.oidc import Code
+from identity.refused import REASONS, Reason, SignInRefused, reason_of
+
+NAMES = {"provider": "Okta", "enterprise": "Halden Freight", "app": "Gatehouse", "expected": "this", "got": "that"}
+AVOIDED = ("please", "sorry", "oops", "successfully", "!")
+
+
+@pytest.mark.parametrize("code", [*Code, *Reason])
+def test_a_reason_has_its_sentences(code: Code | Reason) -> None:
+    """R4: no reason without a page, and none without a fix."""
+    page = SignInRefused(code).page
+    sentences = [page.title, page.text, *page.steps, REASONS[code].fix]
+    for sentence in sentences:
+        words = str(sentence) % NAMES
+        assert "%" not in words
+        assert not any(word in words.lower() for word in AVOIDED), words
+    for sentence in sentences[1:]:
+        assert (str(sentence) % NAMES).rstrip().endswith((".", "?", "that", "this")), sentence
+    assert page.steps
+    assert page.status == 503 or 400 <= page.status < 500
+
+
+def test_no_two_reasons_share_a_code() -> None:
+    assert len({code.value for code in REASONS}) == len(Code) + len(Reason)
+
+
+def test_only_a_provider_that_cannot_answer_is_an_outage() -> None:
+    down = {code for code, why in REASONS.items() if why.page.status == 503}
+    assert down == {
+        Code.PROVIDER_UNREACHABLE,
+        Code.PROVIDER_TIMEOUT,
+        Code.PROVIDER_PAUSED,
+        Code.PROVIDER_UNAVAILABLE,
+    }
+
+
+def test_a_code_is_found_again_by_its_value() -> None:
+    assert reason_of("not_assigned") is Code.NOT_ASSIGNED
+    assert reason_of("account_disabled") is Reason.ACCOUNT_DISABLED
+    assert reason_of("nonsense") is None

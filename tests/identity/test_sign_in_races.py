@@ -1,0 +1,116 @@
+"""Two things at once, on real connections to the database."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from django.db import connection as database
+from django.http import HttpResponse
+from django.utils import timezone
+
+from identity.models import Subject
+from invitations.models import State
+from tests.cast import Browser, Cast
+from tests.identity.journey import Journey, sent_to
+from tests.provider import Provider, Reply, Request, Said
+from users.models import Session, User
+
+pytestmark = [pytest.mark.servers, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture
+def journey(transactional_db: None, provider: Provider) -> Journey:
+    return Journey(Cast.assemble(), provider)
+
+
+def in_a_thread(browser: Browser, url: str) -> HttpResponse:
+    try:
+        return browser.get(url)
+    finally:
+        database.close()
+
+
+def test_a_deactivation_during_the_callback_wins(journey: Journey) -> None:
+    """T17: Dana is disabled while her provider is being asked; she gets no session."""
+    asked, disabled = threading.Event(), threading.Event()
+
+    def wait(said: Said, request: Request) -> Said | Reply:
+        asked.set()
+        disabled.wait(5)
+        return said
+
+    journey.provider.on_token = wait
+    back = journey.at_provider(journey.start()["Location"])
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(in_a_thread, journey.browser, back)
+        assert asked.wait(5)
+        journey.dana.disable(timezone.now())
+        disabled.set()
+        assert answer.result().status_code == 403
+    assert journey.refusal().reason == "account_disabled"
+    assert not journey.sessions()
+
+
+def test_a_deactivation_at_any_moment_leaves_no_session(journey: Journey) -> None:
+    """T17: whoever is first, nobody who is disabled is signed in afterwards."""
+    for number in range(20):
+        browser = Browser(journey.cast.halden)
+        back = journey.at_provider(journey.start(browser)["Location"])
+        # The provider answers, and the administrator presses the button, at the same moment but for a hair.
+        barrier = threading.Barrier(2)
+        journey.provider.on_token = lambda said, request, barrier=barrier: (barrier.wait(5), said)[1]
+
+        def disable(barrier: threading.Barrier = barrier, delay: float = number * 0.0005) -> None:
+            barrier.wait(5)
+            threading.Event().wait(delay)
+            try:
+                User.objects.get(pk=journey.dana.pk).disable(timezone.now())
+            finally:
+                database.close()
+
+        with ThreadPoolExecutor(2) as pool:
+            answer = pool.submit(in_a_thread, browser, back)
+            pool.submit(disable).result()
+            assert answer.result().status_code in (302, 403)
+        assert not journey.sessions()
+        User.objects.get(pk=journey.dana.pk).enable()
+
+
+def test_one_invitation_is_redeemed_once(journey: Journey) -> None:
+    """T10: the same link in two browsers, finished at the same moment: exactly one is in."""
+    for number in range(10):
+        email = f"piotr{number}@halden.example"
+        journey.provider.person = {"sub": f"00u{number}", "email": email}
+        invitation = journey.invite(email)
+        browsers = [Browser(journey.cast.halden) for _ in range(2)]
+        backs = [journey.at_provider(sent_to(journey.accept(invitation, browser))) for browser in browsers]
+        barrier = threading.Barrier(2)
+        journey.provider.on_token = lambda said, request, barrier=barrier: (barrier.wait(5), said)[1]
+        with ThreadPoolExecutor(2) as pool:
+            answers = [answer.status_code for answer in pool.map(in_a_thread, browsers, backs)]
+        # Whoever came second is the same person: in as well when the first had finished, and refused otherwise.
+        assert sorted(answers)[0] == 302
+        assert set(answers) <= {302, 403}
+        invitation.refresh_from_db()
+        assert invitation.state(timezone.now()) == State.ACCEPTED
+        assert Subject.objects.filter(sub=f"00u{number}").count() == 1
+        assert Session.objects.filter(user__email=email).count() == answers.count(302)
+
+
+def test_one_person_at_the_provider_takes_one_account(journey: Journey) -> None:
+    """T7: two invitations, both for addresses the same person has had; one subject is one user."""
+    invitations = [journey.invite(f"p{n}@halden.example") for n in range(2)]
+    browsers = [Browser(journey.cast.halden) for _ in range(2)]
+    backs = []
+    for invitation, browser in zip(invitations, browsers, strict=True):
+        journey.provider.person = {"sub": "00u1same", "email": invitation.email}
+        backs.append(journey.at_provider(sent_to(journey.accept(invitation, browser))))
+    barrier = threading.Barrier(2)
+    journey.provider.on_token = lambda said, request: (barrier.wait(5), said)[1]
+    with ThreadPoolExecutor(2) as pool:
+        answers = sorted(answer.status_code for answer in pool.map(in_a_thread, browsers, backs))
+    assert answers == [302, 403]
+    assert Subject.objects.filter(sub="00u1same").count() == 1
+    assert User.objects.filter(email__startswith="p", joined_at__isnull=False, subjects__sub="00u1same").count() == 1
