@@ -132,7 +132,7 @@ def _filled(sentence: str | Promise, names: dict[str, Any]) -> SafeString:
 
 def _ways_on(connection: Connection, refusal: SignInRefused, purpose: Purpose, next_page: str) -> dict[str, Any]:
     page, invitation = refusal.page, refusal.invitation
-    start = reverse("identity:start", args=[connection.pk])
+    start, slug = reverse("identity:start", args=[connection.pk]), connection.enterprise.slug
     asked = {"next": next_page} if next_page else {}
     again = f"{start}?{urlencode(asked)}" if asked else start
     other = f"{start}?{urlencode(asked | {'prompt': 'login'})}"
@@ -141,7 +141,7 @@ def _ways_on(connection: Connection, refusal: SignInRefused, purpose: Purpose, n
         "by_post": invitation is not None,
         "again_url": again if page.retry and purpose is not Purpose.TEST else "",
         "other_url": other if page.other_account and purpose is not Purpose.TEST else "",
-        "sign_in_url": f"/e/{connection.enterprise.slug}/",
-        "local_url": f"/e/{connection.enterprise.slug}/local/" if page.local else "",
+        "sign_in_url": reverse("users:enterprise", args=[slug]),
+        "local_url": reverse("users:local", args=[slug]) if page.local else "",
         "invited_by": invitation.invited_by if invitation else None,
     }
