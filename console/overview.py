@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from django.db.models import Count, F, Q
@@ -18,6 +19,7 @@ from audit.models import Event
 from console.charts import Chart, Day, sign_in_chart
 from identity.models import Connection
 from invitations.models import Invitation
+from invitations.reasons import told
 from users.access import Access, Permission
 from users.models import Enterprise, Method, User
 
@@ -104,7 +106,7 @@ class Checklist:
         return [step for step in self.steps if not step.is_done][1:]
 
     @classmethod
-    def of(cls, user: User, connection: Connection | None, people: People, anyone_invited: bool) -> Checklist:
+    def of(cls, user: User, connection: Connection | None, anyone_invited: bool) -> Checklist:
         revision = connection.latest if connection else None
         set_up = reverse("identity:setup", args=[connection.pk]) if connection else reverse("identity:connections")
         label = connection.label if connection else "Okta"
@@ -154,6 +156,50 @@ class Checklist:
 
 
 @dataclass(frozen=True)
+class Need:
+    """Something only an administrator can put right."""
+
+    icon: str
+    is_bad: bool
+    title: str | Promise
+    text: str | Promise
+    url: str
+    link: str | Promise
+
+
+MOST_NEEDS = 4
+
+
+def needs_of(enterprise: Enterprise, connection: Connection | None, at: datetime) -> list[Need]:
+    """Return what waits for an administrator, the newest first: invitations that got stuck, an untested revision."""
+    needs = []
+    revision = connection.latest if connection else None
+    if connection and revision and connection.serving_id not in (None, revision.pk):
+        needs.append(
+            Need(
+                "triangle-alert",
+                False,
+                _("Revision %(number)d is not in use") % {"number": revision.number},
+                _("It waits for a test sign-in."),
+                reverse("identity:setup", args=[connection.pk]),
+                _("Go on"),
+            )
+        )
+    stuck = Q(refused_at__isnull=False) | Q(bounced_at__isnull=False)
+    invitations = Invitation.objects.of(enterprise).live(at).filter(stuck).select_related("user")
+    for invitation in invitations.order_by("-issued_at")[:MOST_NEEDS]:
+        name = invitation.user.label if invitation.user else invitation.email
+        url = f"{reverse('invitations:list')}?q={quote(invitation.email)}"
+        if invitation.refused_at:
+            title, text = _("%(name)s was refused") % {"name": name}, f"{told(invitation.refused_reason)}."
+            needs.append(Need("circle-x", True, title, text, url, _("What to do")))
+        else:
+            title = _("The invitation of %(name)s bounced") % {"name": name}
+            needs.append(Need("mail-x", False, title, invitation.email, url, _("Correct the address")))
+    return needs[:MOST_NEEDS]
+
+
+@dataclass(frozen=True)
 class Health:
     """How the enterprise's enabled connection is doing; one query beside the connection's own."""
 
@@ -181,6 +227,7 @@ class Overview:
     chart: Chart
     connection: Connection | None
     checklist: Checklist | None
+    needs: list[Need]
     health: Health | None
     activity: list[Event]
     open_invitations: int
@@ -208,12 +255,21 @@ class Overview:
             connection.enterprise = enterprise
         enabled_on = connection.enabled_at.astimezone(zone).date() if connection and connection.enabled_at else None
         days = sign_ins_by_day(events, zone, at.astimezone(zone).date())
-        checklist = None
+        checklist, needs = None, list[Need]()
         if access.may(Permission.MANAGE_CONNECTIONS):
             invited = Invitation.objects.of(enterprise).exists()
-            checklist = Checklist.of(access.user, connection, people, invited)
+            checklist = Checklist.of(access.user, connection, invited)
+            needs = needs_of(enterprise, connection, at)
         health = Health.of(connection, at) if connection and connection.is_enabled else None
         activity = list(events.newest_first()[:6]) if access.may(Permission.SEE_AUDIT_LOG) else []
         return cls(
-            people, days, sign_in_chart(days, enabled_on), connection, checklist, health, activity, people.invited
+            people,
+            days,
+            sign_in_chart(days, enabled_on),
+            connection,
+            checklist,
+            needs,
+            health,
+            activity,
+            people.invited,
         )

@@ -119,6 +119,8 @@ def furnish() -> tuple[dict[str, str], dict[str, tuple[str, bool]]]:
             if number % 2:
                 invitation.mark_opened(now - timedelta(hours=3))
             invitation.save()
+            if number == 5:
+                invitation.mark_refused("not_assigned", now - timedelta(hours=2))
     active = [user for user in users if user.is_active]
     for day in range(30):
         moment = (now - timedelta(days=day)).replace(hour=7, minute=30)

@@ -21,4 +21,5 @@ def dashboard(request: ConsoleRequest) -> HttpResponse:
         return redirect("users:account")
     zone = ZoneInfo(timezone.get_current_timezone_name())
     overview = Overview.of(request.enterprise, request.access, timezone.now(), zone)
-    return render(request, "console/dashboard.html", {"overview": overview})
+    may_invite = request.access.may(Permission.INVITE_PEOPLE)
+    return render(request, "console/dashboard.html", {"overview": overview, "may_invite": may_invite})
