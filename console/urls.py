@@ -3,6 +3,7 @@
 from django.urls import include, path
 
 from console.views import audit, dashboard, errors, health
+from invitations import tracking
 from users.views import entrance
 
 console_patterns = [
@@ -19,6 +20,7 @@ urlpatterns = [
     path("", include("users.urls")),
     path("", include("invitations.urls")),
     path("", include("identity.urls")),
+    path("anymail/", include((tracking.urls(), "anymail"))),
 ]
 
 handler400 = errors.bad_request

@@ -33,6 +33,10 @@ WORDS: dict[str, str | Promise] = {
     "provider_unavailable": gettext_lazy("The provider did not answer"),
     "invalid_client": gettext_lazy("The provider does not accept our client secret"),
     "connection_disabled": gettext_lazy("The connection is disabled"),
+    "connection_changed": gettext_lazy("The connection was changed during the sign-in"),
+    "connection_incomplete": gettext_lazy("The connection is not complete"),
+    "secret_unreadable": gettext_lazy("The client secret has to be entered again"),
+    "invitation_for_another_way": gettext_lazy("Signed in another way than was invited to"),
 }
 
 
