@@ -80,6 +80,13 @@ ADVANCED: tuple[NavItem, ...] = (
         Permission.MANAGE_CONNECTIONS,
         ("identity:",),
     ),
+    NavItem(
+        _("Switch people"),
+        "arrow-left-right",
+        "invitations:migrate",
+        Permission.MIGRATE_PEOPLE,
+        ("invitations:migrate", "invitations:switch"),
+    ),
 )
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from django.utils import timezone
 
 from identity.models import Connection, Provider
-from invitations.models import Invitation
+from invitations.models import Invitation, Switch
 from tests.cast import Cast, make_user
 from users.models import Method, Role, RoleAssignment, Session, User
 
@@ -39,6 +39,7 @@ class World:
     chloes_role: RoleAssignment
     chloes_session: Session
     invitation: Invitation  # To be a Viewer of Rotterdam.
+    switch: Switch  # Of Vera.
 
     @classmethod
     def build(cls, cast: Cast) -> World:
@@ -51,11 +52,13 @@ class World:
         draft.revise(
             by=cast.aiko, at=timezone.now(), secret="s", issuer="https://login.halden.example", client_id="0oab8k2w"
         )
+        vera = make_user(cast.halden, "Vera Lund", "vera.lund@halden.example", viewer)
         return cls(
             cast=cast,
             draft=draft,
             chloe=chloe,
-            vera=make_user(cast.halden, "Vera Lund", "vera.lund@halden.example", viewer),
+            vera=vera,
+            switch=Switch.begin(vera, by=cast.aiko, at=timezone.now()),
             nora=make_user(cast.halden, "Nora Berg", "nora.berg@halden.example"),
             chloes_role=chloe.role_assignments.get(),
             chloes_session=chloe.sessions.get(method=Method.PASSWORD),
@@ -98,6 +101,10 @@ def invitation(world: World) -> list[str]:
 
 def draft(world: World) -> list[str]:
     return [world.draft.pk]
+
+
+def switch(world: World) -> list[str]:
+    return [world.switch.pk]
 
 
 ASKS_AND_ACTS = "GET POST"
@@ -147,6 +154,14 @@ ROUTES: dict[str, Route] = {
     "invitations:list": Route(INVITES),
     "invitations:resend": Route(INVITES, invitation, "POST"),
     "invitations:revoke": Route(INVITES, invitation, "POST"),
+    "invitations:migrate": Route(ADMINISTERS),
+    "invitations:switch_begin": Route(ADMINISTERS, methods="POST", query=lambda w: {"user": w.chloe.pk}),
+    "invitations:switch": Route(ADMINISTERS, switch),
+    "invitations:switch_revoke": Route(ADMINISTERS, switch, "POST"),
+    "invitations:switch_delete": Route(ADMINISTERS, switch, "POST"),
+    "invitations:switch_email": Route(ADMINISTERS, switch, "POST"),
+    "invitations:switch_invite": Route(ADMINISTERS, switch, "POST"),
+    "invitations:switch_give_up": Route(ADMINISTERS, switch, "POST"),
 }
 
 # The entrance: pages for people who are not signed in, and what machines ask. Nothing else may be here.
