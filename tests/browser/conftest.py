@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.parse import urldefrag
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Response, sync_playwright
 
 from tests.browser.chromium import launch
 
@@ -28,25 +29,40 @@ def chromium() -> Iterator[Browser]:
 def new_page(chromium: Browser) -> Iterator[Callable[..., Page]]:
     """Make pages of a width (pixels) and theme, without motion to wait for.
 
-    Whatever one of them complains about in its console fails the test at its end.
+    Whatever one of them, or a tab opened from it, complains about in its console fails the test at its end:
+    errors of scripts, and what the content security policy kept out.
     """
-    complaints: list[str] = []
+    complaints: list[tuple[str, str]] = []
+    refusals: set[str] = set()
     contexts = []
+
+    def hear(said: ConsoleMessage) -> None:
+        if said.type == "error":
+            complaints.append((said.location["url"], said.text))
+
+    def note_refusal(response: Response) -> None:
+        # Chromium complains of every document that is not a 200. Those pages are meant; tests look at what they say.
+        if response.status >= 400 and response.request.is_navigation_request():
+            refusals.add(urldefrag(response.url).url)
 
     def make(width: int = 1280, theme: Any = "light", **options: Any) -> Page:
         context = chromium.new_context(
             viewport={"width": width, "height": 800}, color_scheme=theme, reduced_motion="reduce", **options
         )
         contexts.append(context)
-        page = context.new_page()
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
-        return page
+        context.on("console", hear)
+        context.on("weberror", lambda problem: complaints.append(("", str(problem.error))))
+        context.on("response", note_refusal)
+        return context.new_page()
 
     yield make
     for context in contexts:
         context.close()
-    assert complaints == []
+    assert [
+        text
+        for url, text in complaints
+        if not (urldefrag(url).url in refusals and text.startswith("Failed to load resource"))
+    ] == []
 
 
 def findings(page: Page) -> list[str]:

@@ -1,0 +1,107 @@
+"""The house that journeys go through, and the people who go through it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.conftest import findings
+from tests.processes import wait_until
+from tests.provider import Provider
+from tests.smtp import Sink, link_in
+
+DESKTOP = {"width": 1280, "height": 800}
+PHONE = {"width": 390, "height": 800}
+
+
+@dataclass
+class House:
+    """The console at ``origin``, the mail server it sends to, and the provider that plays the enterprise's Okta."""
+
+    origin: str
+    sink: Sink
+    okta: Provider
+
+    def link_mailed_to(self, address: str, subject: str) -> str:
+        """Return the path of the link in the newest email to ``address`` whose subject contains ``subject``.
+
+        Waits for it: the worker sends when it gets to it.
+        """
+
+        def found() -> list[str]:
+            return [link_in(message) for message in self.sink.to(address) if subject in str(message["Subject"])]
+
+        wait_until(found)
+        return found()[-1]
+
+    def at_okta(self, name: str) -> None:
+        """From now on ``name`` is who is signed in at Okta, in every browser."""
+        local = name.lower().replace(" ", ".")
+        self.okta.person = {"sub": f"00u{local}", "email": f"{local}@halden.example", "name": name}
+
+
+@dataclass
+class Visitor:
+    """Somebody at a browser. Finds things by role and name, as people with a screen reader do too."""
+
+    origin: str
+    page: Page
+
+    def open(self, path: str) -> None:
+        self.page.goto(self.origin + path)
+
+    def sees(self, heading: str) -> None:
+        """The page's one first-level heading is ``heading``, and nothing is wrong with the page (``look``)."""
+        expect(self.page.get_by_role("heading", level=1)).to_have_text(heading)
+        self.look()
+
+    def look(self) -> None:
+        """Fail on whatever axe finds, on a wide light screen and on a dark phone."""
+        assert findings(self.page) == []
+        self.page.set_viewport_size(PHONE)
+        self.page.emulate_media(color_scheme="dark")
+        assert findings(self.page) == []
+        self.page.set_viewport_size(DESKTOP)
+        self.page.emulate_media(color_scheme="light")
+
+    def reads(self, text: str | re.Pattern[str]) -> None:
+        """``text`` is somewhere on the page, to be seen."""
+        expect(self.page.get_by_text(text).locator("visible=true").first).to_be_visible()
+
+    def announced(self, text: str) -> None:
+        """Those who do not see the page are told ``text``."""
+        expect(self.page.locator("[data-announcer]")).to_have_text(text)
+
+    def press(self, name: str, *, within: Locator | None = None) -> None:
+        """Press the button with this name."""
+        (within or self.page).get_by_role("button", name=name, exact=True).click()
+
+    def follow(self, name: str, *, within: Locator | None = None) -> None:
+        """Follow the link with this name."""
+        (within or self.page).get_by_role("link", name=name, exact=True).click()
+
+    def go(self, name: str) -> None:
+        """Choose ``name`` in the main navigation."""
+        self.follow(name, within=self.page.get_by_role("navigation", name="Main"))
+
+    def fill(self, label: str, text: str) -> None:
+        self.page.get_by_label(label, exact=True).fill(text)
+
+    def type(self, *keys: str) -> None:
+        """Type texts one after the other, each followed by Tab; the last by Enter."""
+        for number, text in enumerate(keys, 1):
+            self.page.keyboard.type(text)
+            self.page.keyboard.press("Enter" if number == len(keys) else "Tab")
+
+    def row(self, text: str) -> Locator:
+        """The one row of a table with ``text`` in it."""
+        return self.page.get_by_role("row").filter(has_text=text)
+
+    def dialog(self, name: str) -> Locator:
+        return self.page.get_by_role("dialog", name=name)
+
+    def sign_out(self) -> None:
+        self.page.get_by_role("button", name=re.compile(": your account$")).click()
+        self.press("Sign out")
