@@ -14,7 +14,8 @@ from console.celery import app
 from invitations import tasks
 from invitations.models import Invitation
 from tests.cast import Cast, browser_of
-from tests.invitations.conftest import invite, wait_until, worker
+from tests.invitations.conftest import invite
+from tests.processes import wait_until, worker
 from tests.smtp import Sink
 from users.models.mail import CLAIM_LASTS
 
