@@ -4,14 +4,16 @@
 
 for (const form of document.querySelectorAll("[data-bulk]")) {
   const bar = form.querySelector("[data-bulk-bar]");
-  const all = form.querySelector("[data-bulk-all]");
   const count = form.querySelector("[data-bulk-count]");
+  // Asked each time: a search replaces the table.
+  const head = () => form.querySelector("[data-bulk-all]");
   const boxes = () => [...form.querySelectorAll("[data-bulk-one]")];
   let last = null;
 
   const show = () => {
     const every = boxes();
     const chosen = every.filter((box) => box.checked).length;
+    const all = head();
     if (bar) bar.hidden = chosen === 0;
     if (all) {
       all.checked = chosen > 0 && chosen === every.length;
@@ -29,7 +31,7 @@ for (const form of document.querySelectorAll("[data-bulk]")) {
     if (event.target.closest("[data-bulk-clear]")) {
       boxes().forEach((box) => { box.checked = false; });
       show();
-      (all ?? boxes()[0])?.focus();
+      (head() ?? boxes()[0])?.focus();
     }
     // Shift and press chooses everything between, as people expect of lists.
     if (event.target.matches("[data-bulk-one]")) {
@@ -44,7 +46,7 @@ for (const form of document.querySelectorAll("[data-bulk]")) {
   });
 
   form.addEventListener("change", (event) => {
-    if (event.target === all) boxes().forEach((box) => { box.checked = all.checked; });
+    if (event.target === head()) boxes().forEach((box) => { box.checked = event.target.checked; });
     show();
   });
 
