@@ -11,7 +11,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.functional import Promise
+from django.utils.functional import Promise, cached_property
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
@@ -163,7 +163,7 @@ class Disable(Act):
     def title(self) -> str:
         return _("Disable %(name)s?") % {"name": self.person.label}
 
-    @property
+    @cached_property
     def sessions_ended(self) -> str:
         number = self.person.sessions.live(timezone.now()).count()
         if not number:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any, cast
 
 from django.core.exceptions import PermissionDenied
-from django.db.models import Q
+from django.db.models import Q, prefetch_related_objects
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import NoReverseMatch, reverse
@@ -57,7 +57,9 @@ def detail(request: HttpRequest, pk: str) -> HttpResponse:
     request = cast(ConsoleRequest, request)
     person = person_or_404(request, pk)
     context = head(request, person)
-    assignments = list(person.role_assignments.select_related("organization", "given_by"))
+    # Read once, for the table and for every dialog about a role.
+    prefetch_related_objects([person], "role_assignments__organization", "role_assignments__given_by")
+    assignments = person.role_assignments.all()
     gives = request.access.may_act_on(Permission.GIVE_ROLES, person)
     revocable = [a for a in assignments if gives and request.access.may_revoke(a)]
     context |= {
@@ -66,7 +68,7 @@ def detail(request: HttpRequest, pk: str) -> HttpResponse:
         ],
         "give": GiveRole(request, person) if gives else None,
         "recent": _told(_events(request, person).newest_first()[:RECENT]) if context["may_see_activity"] else [],
-        "invitation": _open_invitation(person),
+        "invitation": _open_invitation(request, person),
     }
     if context["may_manage"]:
         sessions = list(person.sessions.live(timezone.now()).last_seen_first())
@@ -82,9 +84,9 @@ def detail(request: HttpRequest, pk: str) -> HttpResponse:
     return render(request, "users/detail.html", context)
 
 
-def _open_invitation(person: User) -> dict[str, Any] | None:
+def _open_invitation(request: ConsoleRequest, person: User) -> dict[str, Any] | None:
     """Return the invitation of somebody who has not joined, with where to send it again and to revoke it."""
-    if person.status != Status.INVITED:
+    if person.status != Status.INVITED or not request.access.may_act_on(Permission.INVITE_PEOPLE, person):
         return None
     invitation = person.invitations.filter(accepted_at=None, revoked_at=None).order_by("-issued_at").first()
     if invitation is None:
