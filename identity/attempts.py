@@ -64,7 +64,7 @@ def keep(response: HttpResponseBase, request: HttpRequest, state: str, attempt: 
     """Have the browser keep ``attempt`` for ten minutes; at most five are kept, and the oldest go."""
     kept = sorted((value, name) for name, value in request.COOKIES.items() if name.startswith(_PREFIX))
     for _, name in kept[: max(0, len(kept) - AT_MOST + 1)]:
-        _delete(response, name)
+        response.delete_cookie(name, samesite="Lax")
     sealed = seal(json.dumps(astuple(attempt)).encode(), bound_to=_place(request, state))
     response.set_cookie(
         _name(state),
@@ -95,7 +95,7 @@ def opened(request: HttpRequest, state: str) -> Attempt | None:
 def clear(response: HttpResponseBase, request: HttpRequest, state: str) -> None:
     """Have the browser forget the attempt that began with ``state``: one attempt, one try."""
     if _STATE.fullmatch(state) and _name(state) in request.COOKIES:
-        _delete(response, _name(state))
+        response.delete_cookie(_name(state), samesite="Lax")
 
 
 def _name(state: str) -> str:
@@ -104,8 +104,3 @@ def _name(state: str) -> str:
 
 def _place(request: HttpRequest, state: str) -> str:
     return f"cookie/attempt/{request.get_host()}/{state}"
-
-
-def _delete(response: HttpResponseBase, name: str) -> None:
-    response.delete_cookie(name, samesite="Lax")
-    response.cookies[name]["secure"] = settings.HTTPS  # Without it, browsers ignore a __Host- cookie's deletion.

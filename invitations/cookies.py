@@ -56,4 +56,3 @@ def opened(request: HttpRequest) -> Invitation | None:
 def clear(response: HttpResponseBase) -> None:
     """Have the browser forget the invitation."""
     response.delete_cookie(NAME, samesite="Lax")
-    response.cookies[NAME]["secure"] = settings.HTTPS  # Without it, browsers ignore a __Host- cookie's deletion.

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from django import template
+from django.utils.text import capfirst
+from django.utils.translation import gettext as _
 
 from audit.actions import Action
 from audit.models import Event, Result
+from identity.refused import REASONS, reason_of
 
 register = template.Library()
 
@@ -42,6 +45,17 @@ def event_phrase(event: Event) -> str:
 def event_object(event: Event) -> str:
     """Whom or what it was done to; empty when that is who did it."""
     return "" if event.target_label == event.actor_label else event.target_label
+
+
+@register.filter
+def event_fix(event: Event) -> str:
+    """What an administrator can do about a refused sign-in; empty for everything else."""
+    reason = reason_of(event.reason)
+    if reason is None or event.result != Result.REFUSED:
+        return ""
+    names = {"provider": _("the provider"), "expected": "—", "got": "—"}
+    names |= {name: str(event.details[name]) for name in names if event.details.get(name)}
+    return capfirst(str(REASONS[reason].fix) % names)
 
 
 @register.filter

@@ -71,7 +71,7 @@ def sent(response: HttpResponse, request: HttpRequest, state: str, attempt: Atte
 
 
 def _recorded(request: HttpRequest, connection: Connection, refusal: SignInRefused, purpose: Purpose) -> Event:
-    details: dict[str, Any] = {"purpose": purpose.value, "connection": connection.pk}
+    details: dict[str, Any] = {"purpose": purpose.value, "connection": connection.pk, "provider": connection.label}
     if refusal.expected:
         details["expected"] = refusal.expected
     if refusal.got:

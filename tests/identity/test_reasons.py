@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from audit.models import Event, Result
+from console.templatetags.audit_log import event_fix
 from identity.oidc import Code
 from identity.refused import REASONS, Reason, SignInRefused, reason_of
 
@@ -24,6 +26,16 @@ def test_a_reason_has_its_sentences(code: Code | Reason) -> None:
         assert (str(sentence) % NAMES).rstrip().endswith((".", "?", "that", "this")), sentence
     assert page.steps
     assert page.status == 503 or 400 <= page.status < 500
+
+
+@pytest.mark.parametrize("code", [*Code, *Reason])
+def test_the_log_says_what_to_do_about_a_reason(code: Code | Reason) -> None:
+    """K6: also when nothing more is known than the reason."""
+    event = Event(action="session:refused", result=Result.REFUSED, reason=code.value)
+    assert "%" not in event_fix(event)
+    assert event_fix(event)
+    event.details = {"provider": "Okta", "expected": "<b>", "got": "100%s"}
+    assert event_fix(event)
 
 
 def test_no_two_reasons_share_a_code() -> None:

@@ -149,6 +149,8 @@ def test_not_assigned_at_the_provider(journey: Journey, page: str) -> None:
     assert "Okta has not been told you may use this" in html
     assert "<b>Gatehouse for Halden Freight</b>" in html
     assert "User is not assigned" not in html
+    log = browser_of(journey.cast.ingrid).get("/audit/").content.decode()
+    assert "Assign this person, or a group of theirs, to the app in Okta." in log
 
 
 def test_an_error_is_heard_only_with_an_attempt(journey: Journey) -> None:
