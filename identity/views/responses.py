@@ -53,6 +53,8 @@ def refuse(
         | {"enterprise": connection.enterprise, "reference": event.reference},
         status=refusal.page.status,
     )
+    # Its forms need an origin to be trusted; with no referrer at all, a browser sends “null” for that.
+    response["Referrer-Policy"] = "strict-origin"
     never_kept(response)
     return response
 
@@ -60,7 +62,7 @@ def refuse(
 def never_kept(response: HttpResponse) -> None:
     """Have nobody store the page, nor learn its address from it: it may carry a code or a state (T18)."""
     response["Cache-Control"] = "no-store"
-    response["Referrer-Policy"] = "no-referrer"
+    response.setdefault("Referrer-Policy", "no-referrer")
 
 
 def sent(response: HttpResponse, request: HttpRequest, state: str, attempt: Attempt) -> HttpResponse:

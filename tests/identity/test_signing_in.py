@@ -148,10 +148,15 @@ def test_an_address_without_a_connection_is_not_found(journey: Journey) -> None:
 
 def test_callback_pages_are_kept_by_nobody(journey: Journey) -> None:
     """T18."""
-    for answer in (journey.start(), journey.sign_in(), journey.browser.get(f"/sso/{journey.connection.pk}/callback/")):
+    refused = journey.browser.get(f"/sso/{journey.connection.pk}/callback/")
+    for answer, policy in (
+        (journey.start(), "no-referrer"),
+        (journey.sign_in(), "no-referrer"),
+        (refused, "strict-origin"),
+    ):
         assert answer["Cache-Control"] == "no-store"
-        assert answer["Referrer-Policy"] == "no-referrer"
-    assert b'<meta name="referrer" content="no-referrer">' in answer.content
+        assert answer["Referrer-Policy"] == policy
+    assert b'<meta name="referrer" content="strict-origin">' in answer.content
     assert b"//" not in answer.content.replace(b"<!doctype html>", b"").replace(b"https://", b"//").split(b"<body")[0]
 
 
