@@ -139,6 +139,6 @@ def forgotten(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 def signed_out(request: HttpRequest, enterprise: Enterprise) -> HttpResponse:
-    """Where somebody stands who has just signed out."""
+    """Where somebody stands who has just signed out: where the form said, or at the enterprise's sign-in page."""
     messages.success(request, _("You are signed out."))
-    return redirect(reverse("users:enterprise", args=[enterprise.slug]))
+    return redirect(safe_next(request) or reverse("users:enterprise", args=[enterprise.slug]))
