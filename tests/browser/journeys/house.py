@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from email.message import EmailMessage
 
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import findings
+from tests.cast import PASSWORD
 from tests.processes import wait_until
 from tests.provider import Provider
 from tests.smtp import Sink, link_in
+from users.models import User
 
 DESKTOP = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 800}
@@ -30,15 +33,15 @@ class House:
         Waits for it: the worker sends when it gets to it.
         """
 
-        def found() -> list[str]:
-            return [link_in(message) for message in self.sink.to(address) if subject in str(message["Subject"])]
+        wait_until(lambda: self.mails_to(address, subject))
+        return link_in(self.mails_to(address, subject)[-1])
 
-        wait_until(found)
-        return found()[-1]
+    def mails_to(self, address: str, subject: str) -> list[EmailMessage]:
+        return [message for message in self.sink.to(address) if subject in str(message["Subject"])]
 
-    def at_okta(self, name: str) -> None:
-        """From now on ``name`` is who is signed in at Okta, in every browser."""
-        local = name.lower().replace(" ", ".")
+    def at_okta(self, name: str, local: str = "") -> None:
+        """From now on ``name`` is who is signed in at Okta, in every browser, as ``local``@halden.example."""
+        local = local or name.lower().replace(" ", ".")
         self.okta.person = {"sub": f"00u{local}", "email": f"{local}@halden.example", "name": name}
 
 
@@ -52,9 +55,23 @@ class Visitor:
     def open(self, path: str) -> None:
         self.page.goto(self.origin + path)
 
-    def sees(self, heading: str) -> None:
-        """The page's one first-level heading is ``heading``, and nothing is wrong with the page (``look``)."""
+    def signs_in_with_a_password(self, user: User) -> None:
+        self.open(f"/e/{user.enterprise.slug}/local/")
+        self.enters(user)
+        self.has_heading("Dashboard")
+
+    def enters(self, user: User) -> None:
+        """Give ``user``'s email and password to the form that asks for them."""
+        self.page.get_by_label("Email").focus()
+        self.type(user.email, PASSWORD)
+
+    def has_heading(self, heading: str) -> None:
+        """The page's one first-level heading is ``heading``."""
         expect(self.page.get_by_role("heading", level=1)).to_have_text(heading)
+
+    def sees(self, heading: str) -> None:
+        """The page has this heading, and nothing is wrong with it (``look``)."""
+        self.has_heading(heading)
         self.look()
 
     def look(self) -> None:
