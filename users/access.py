@@ -71,7 +71,7 @@ class Access:
         """Read the roles of ``user`` (one query) and return what they permit; nothing for an anonymous visitor."""
         if not isinstance(user, User) and not user.is_authenticated:
             return cls(user, ())  # type: ignore[arg-type]
-        return cls(user, user.role_assignments.all())
+        return cls(user, user.role_assignments.order_by())
 
     def may(self, permission: Permission, organization: Organization | None = None) -> bool:
         """Return whether ``permission`` is held: anywhere, or, when one is named, for that organization."""
