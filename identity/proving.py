@@ -117,7 +117,7 @@ def discard(request: ConsoleRequest, connection: Connection) -> None:
 
 
 class Touched:
-    """Whom disabling a connection concerns, counted."""
+    """Whom disabling a connection concerns, counted. ``others`` have a password and are no break-glass accounts."""
 
     def __init__(self, people: int, sessions: int, others: int, invitations: int) -> None:
         self.people, self.sessions, self.others, self.invitations = people, sessions, others, invitations
@@ -129,6 +129,6 @@ class Touched:
         return cls(
             people=here.filter(connection=connection).count(),
             sessions=connection.sessions().live(now).values("user").distinct().count(),  # type: ignore[attr-defined]
-            others=here.filter(connection=None).count(),
+            others=here.filter(connection=None, is_break_glass=False).count(),
             invitations=Invitation.objects.of(enterprise).live(now).filter(connection=connection).count(),
         )

@@ -1,0 +1,54 @@
+"""Every page at 320 pixels, with names as long as people have them: the document never scrolls sideways."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from urllib.parse import urlencode
+
+import pytest
+from django.urls import reverse
+from playwright.sync_api import Page
+
+from tests.browser.journeys.house import House, Visitor
+from tests.cast import Cast
+from tests.identity.journey import connect
+from tests.routes import ROUTES, World
+
+pytestmark = pytest.mark.browser
+
+# A file, and the way to the provider.
+NO_PAGES = {"console:audit_download", "identity:test"}
+ENTRANCE = ("/signup/", "/login/", "/e/halden/", "/e/halden/local/", "/e/halden/local/forgotten/", "/e/nobody/")
+
+
+def test_no_page_is_wider_than_the_phone(house: House, new_page: Callable[..., Page]) -> None:
+    """visual.md 3: never sideways. Every route of the console that shows a page, as an Enterprise Admin sees it."""
+    world = furnished(house)
+    aiko = Visitor(house.origin, new_page(320))
+    wide = [path for path in ENTRANCE if is_wide(aiko, path)]
+    aiko.signs_in_with_a_password(world.cast.aiko)
+    for name, route in ROUTES.items():
+        if "GET" in route.methods and name not in NO_PAGES:
+            path = reverse(name, args=route.args(world))
+            if is_wide(aiko, f"{path}?{urlencode(route.query(world))}"):
+                wide.append(name)
+    assert wide == []
+
+
+def furnished(house: House) -> World:
+    cast = Cast.assemble()
+    world = World.build(cast)
+    connect(cast.halden, house.okta, cast.ingrid)
+    cast.halden.name = "Halden Freight International Forwarding and Customs Brokerage"
+    cast.halden.save()
+    cast.rotterdam.name = "Rotterdam-Maasvlakte-Containerterminal-und-Zollabfertigung"
+    cast.rotterdam.save()
+    world.chloe.name = "Chloé Anne-Sophie Martin-Desrosiers de la Bretonnière"
+    world.chloe.email = "chloe.anne-sophie.martin-desrosiers.de.la.bretonniere@containerterminal.halden.example"
+    world.chloe.save()
+    return world
+
+
+def is_wide(visitor: Visitor, path: str) -> bool:
+    visitor.open(path)
+    return bool(visitor.page.evaluate("document.documentElement.scrollWidth > window.innerWidth"))
