@@ -28,8 +28,9 @@ COPY static static
 FROM app AS demo
 COPY --from=demo-build /venv /venv
 COPY demo demo
+RUN mkdir /data && chown 10001 /data
 USER 10001
-CMD ["python", "-m", "demo.okta"]
+CMD ["sh", "-c", "python -m demo.okta /data/okta 9000 & while [ ! -s /data/okta/client.json ]; do sleep 1; done; cat /data/okta/client.json; wait"]
 
 FROM app AS product
 COPY --from=build /venv /venv

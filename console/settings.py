@@ -13,6 +13,9 @@ from environs import Env, EnvError, EnvValidationError
 from marshmallow import ValidationError, validate
 
 BASE_DIR = Path(__file__).resolve().parent.parent
+# Compose hands over an empty string for what nobody has set.
+for _name in [name for name, value in os.environ.items() if not value]:
+    del os.environ[_name]
 # eager=False collects every mistake, and env.seal() below names them all at once.
 env = Env(eager=False)
 

@@ -40,6 +40,12 @@ def test_everything_that_is_missing_is_named_in_one_message() -> None:
         assert name in result.stderr.splitlines()[-3] + result.stderr.splitlines()[-2] + result.stderr.splitlines()[-1]
 
 
+def test_a_variable_that_is_set_to_nothing_counts_as_missing() -> None:
+    result = _check(SECRET_KEY="", ORIGIN_AU="")
+    assert "SECRET_KEY: Environment variable not set." in result.stderr
+    assert "ORIGIN_AU: Environment variable not set." in result.stderr
+
+
 def test_nonsense_is_refused() -> None:
     for name, value in {
         "GATEHOUSE_MODE": "staging",
