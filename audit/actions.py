@@ -14,6 +14,8 @@ class Action(models.TextChoices):
     SESSION_STARTED = "session:started", _("signed in")
     SESSION_REFUSED = "session:refused", _("was refused")
     SESSION_ENDED = "session:ended", _("ended a session of")
+    SESSION_ENDED_BY_PROVIDER = "session:ended-by-provider", _("was signed out by")
+    SIGN_OUT_REFUSED = "sign-out:refused", _("could not sign anybody out through")
     PASSWORD_CHANGED = "password:changed", _("changed the password of")
     PASSWORD_RESET_REQUESTED = "password:reset-requested", _("asked for a new password for")
     PROFILE_CHANGED = "profile:changed", _("changed the profile of")

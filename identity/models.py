@@ -351,6 +351,20 @@ class Subject(models.Model):
         return f"{self.sub} at {self.issuer}"
 
 
+class GrantQuerySet(models.QuerySet["Grant"]):
+    def made_by(self, connection: Connection, issuer: str, *, sub: str = "", sid: str = "") -> GrantQuerySet:
+        """Keep what ``issuer`` vouched for through ``connection``: for this subject, in this session of its own.
+
+        Each narrows; with neither, nothing is kept.
+        """
+        if not sub and not sid:
+            return self.none()
+        grants = self.filter(connection=connection, issuer=issuer)
+        if sub:
+            grants = grants.filter(sub=sub)
+        return grants.filter(sid=sid) if sid else grants
+
+
 class Grant(models.Model):
     """What the provider vouches a session with: where it came from and, when there is one, the refresh token."""
 
@@ -362,6 +376,8 @@ class Grant(models.Model):
     revision = models.PositiveIntegerField()
     refresh_sealed = models.TextField(blank=True, editable=False)
     created_at = models.DateTimeField(default=timezone.now)
+
+    objects = GrantQuerySet.as_manager()
 
     class Meta:
         indexes = [

@@ -33,6 +33,7 @@ class Reason(StrEnum):
     CONNECTION_DISABLED = "connection_disabled"
     CONNECTION_INCOMPLETE = "connection_incomplete"
     SECRET_UNREADABLE = "secret_unreadable"  # noqa: S105 - a reason, not a password
+    INITIATED_ELSEWHERE = "initiated_elsewhere"
     NO_ACCOUNT = "no_account"
     ACCOUNT_NOT_LINKED = "account_not_linked"
     ACCOUNT_DISABLED = "account_disabled"
@@ -362,6 +363,10 @@ REASONS: dict[Code | Reason, Why] = {
     Reason.CONNECTION_DISABLED: Why(SWITCHED_OFF, _("Enable the connection, if people are to sign in through it.")),
     Reason.CONNECTION_INCOMPLETE: Why(UNREPAIRED, _("Enter issuer, client ID and client secret first.")),
     Reason.SECRET_UNREADABLE: Why(UNREPAIRED, _("The stored client secret does not open any more. Enter it again.")),
+    Reason.INITIATED_ELSEWHERE: Why(
+        UNREPAIRED,
+        _("A tile began this sign-in for the issuer %(got)s; the connection says %(expected)s. Both must be the same."),
+    ),
     # The person.
     Reason.NO_ACCOUNT: Why(STRANGER, _("Invite this person, if they are to come in.")),
     Reason.ACCOUNT_NOT_LINKED: Why(

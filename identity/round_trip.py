@@ -48,16 +48,24 @@ class Proof:
     invitation: Invitation | None = None
 
 
-def begin(revision: Revision, *, prompt: str = "", **purpose: Any) -> tuple[str, str, Attempt]:
+def begin(revision: Revision, *, prompt: str = "", login_hint: str = "", **purpose: Any) -> tuple[str, str, Attempt]:
     """Return where to send the browser, the state, and the attempt to keep. Raises SignInRefused.
 
-    ``prompt`` goes to the provider, and ``purpose`` are the attempt's own fields. S256, state and nonce always, and
-    always fresh (R13).
+    ``prompt`` and ``login_hint`` go to the provider, and ``purpose`` are the attempt's own fields. S256, state and
+    nonce always, and always fresh (R13).
     """
     rp, metadata = _prepared(revision)
     attempt = Attempt(rp.connection_id, rp.revision, rp.issuer, fresh_nonce(), fresh_verifier(), **purpose)
     state = fresh_state()
-    url = authorization_url(rp, metadata, state=state, nonce=attempt.nonce, verifier=attempt.verifier, prompt=prompt)
+    url = authorization_url(
+        rp,
+        metadata,
+        state=state,
+        nonce=attempt.nonce,
+        verifier=attempt.verifier,
+        prompt=prompt,
+        login_hint=login_hint,
+    )
     return url, state, attempt
 
 

@@ -2,13 +2,15 @@
 
 from django.urls import path
 
-from identity.views import connections, proving, sign_in, trial
+from identity.views import connections, initiate, proving, sign_in, sign_out, trial
 
 app_name = "identity"
 
 urlpatterns = [
     path("sso/<str:pk>/start/", sign_in.StartView.as_view(), name="start"),
     path("sso/<str:pk>/callback/", sign_in.CallbackView.as_view(), name="callback"),
+    path("sso/<row:pk>/initiate/", initiate.initiate, name="initiate"),
+    path("sso/<row:pk>/logout/front-channel/", sign_out.front_channel, name="front_channel"),
     path("advanced/", connections.advanced, name="advanced"),
     path("advanced/identity-provider/", connections.connections, name="connections"),
     path("advanced/identity-provider/new/", connections.choose, name="choose"),

@@ -171,6 +171,8 @@ PUBLIC: frozenset[str] = frozenset(
         "console:login",
         "console:readyz",
         "identity:callback",
+        "identity:front_channel",
+        "identity:initiate",
         "identity:start",
         "invitations:accept",
         "invitations:open",

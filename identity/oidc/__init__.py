@@ -23,7 +23,7 @@ from identity.oidc.id_token import Claims, verify_id_token, verify_refreshed_id_
 from identity.oidc.issuer import IssuerCode, IssuerProblem, parse_issuer
 from identity.oidc.keys import KeySet, KeySource, ProviderCache, fetch_keys
 from identity.oidc.metadata import Metadata, discover, parse_metadata
-from identity.oidc.refusals import Code, Refused, shown
+from identity.oidc.refusals import Code, Refused, origin_of, shown
 from identity.oidc.tokens import RefreshedTokens, TokenResponse, exchange_code, refresh
 from identity.oidc.userinfo import lacks, with_userinfo
 
@@ -56,6 +56,7 @@ __all__ = [
     "fresh_state",
     "fresh_verifier",
     "lacks",
+    "origin_of",
     "parse_issuer",
     "parse_metadata",
     "refresh",
