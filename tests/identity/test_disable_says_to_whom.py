@@ -43,7 +43,7 @@ def test_the_dialog_counts_who_is_affected_and_who_is_not(cast: Cast, provider: 
     assert "2 people sign in with it and cannot until it is enabled again." in page
     assert "1 of them is signed in now, and is signed out at once." in page
     assert "1 open invitation waits until Okta is enabled again." in page
-    assert "Nothing changes for the 3 people with a password." in page
+    assert "Nothing changes for the 2 people with a password." in page
     assert "The break-glass account keeps working" in page
     assert "Disable Okta for 2 people" in page
 
