@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from identity.views import connections, initiate, proving, sign_in, sign_out, trial
+from identity.views import connections, initiate, proving, revocation, sign_in, sign_out, trial
 
 app_name = "identity"
 
@@ -11,6 +11,8 @@ urlpatterns = [
     path("sso/<str:pk>/callback/", sign_in.CallbackView.as_view(), name="callback"),
     path("sso/<row:pk>/initiate/", initiate.initiate, name="initiate"),
     path("sso/<row:pk>/logout/front-channel/", sign_out.front_channel, name="front_channel"),
+    path("sso/<row:pk>/logout/back-channel/", sign_out.back_channel, name="back_channel"),
+    path("sso/<row:pk>/logout/global-token-revocation/", revocation.revoke, name="global_token_revocation"),
     path("advanced/", connections.advanced, name="advanced"),
     path("advanced/identity-provider/", connections.connections, name="connections"),
     path("advanced/identity-provider/new/", connections.choose, name="choose"),

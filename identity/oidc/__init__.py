@@ -18,10 +18,18 @@ from identity.oidc.authorization import (
 )
 from identity.oidc.check import Finding, Line, State, check_provider
 from identity.oidc.client_keys import SigningKey
-from identity.oidc.documents import thawed
+from identity.oidc.documents import Malformed, thawed
 from identity.oidc.id_token import Claims, verify_id_token, verify_refreshed_id_token
 from identity.oidc.issuer import IssuerCode, IssuerProblem, parse_issuer
 from identity.oidc.keys import KeySet, KeySource, ProviderCache, fetch_keys
+from identity.oidc.logout import (
+    SignOut,
+    Whom,
+    logout_url,
+    parse_revocation,
+    verify_logout_token,
+    verify_revocation_token,
+)
 from identity.oidc.metadata import Metadata, discover, parse_metadata
 from identity.oidc.refusals import Code, Refused, origin_of, shown
 from identity.oidc.tokens import RefreshedTokens, TokenResponse, exchange_code, refresh
@@ -37,14 +45,17 @@ __all__ = [
     "KeySet",
     "KeySource",
     "Line",
+    "Malformed",
     "Metadata",
     "ProviderCache",
     "RefreshedTokens",
     "Refused",
     "RelyingParty",
+    "SignOut",
     "SigningKey",
     "State",
     "TokenResponse",
+    "Whom",
     "authorization_url",
     "challenge_of",
     "check_provider",
@@ -56,14 +67,18 @@ __all__ = [
     "fresh_state",
     "fresh_verifier",
     "lacks",
+    "logout_url",
     "origin_of",
     "parse_issuer",
     "parse_metadata",
+    "parse_revocation",
     "refresh",
     "refusal_of_response",
     "shown",
     "thawed",
     "verify_id_token",
+    "verify_logout_token",
     "verify_refreshed_id_token",
+    "verify_revocation_token",
     "with_userinfo",
 ]

@@ -86,7 +86,7 @@ def verify_id_token(
     `nonce` is that of the attempt. `at` is now, as an aware datetime or in epoch seconds. `max_age` (seconds)
     and `acr_values` are what the attempt asked for: providers may ignore them, so they are checked (K7).
     """
-    header, payload = _opened(unverified_id_token, rp, metadata, keys)
+    header, payload = opened(unverified_id_token, rp, metadata, keys)
     claims = _claims(header, payload, rp, epoch(at))
     if not claims.nonce:
         raise Refused(Code.MISSING_CLAIM, expected="nonce")
@@ -114,7 +114,7 @@ def verify_refreshed_id_token(
 
     It must be about the same `subject` (H18). It usually has no nonce; one that it has must be `nonce`.
     """
-    header, payload = _opened(unverified_id_token, rp, metadata, keys)
+    header, payload = opened(unverified_id_token, rp, metadata, keys)
     claims = _claims(header, payload, rp, epoch(at))
     if claims.sub != subject:
         raise Refused(Code.SUBJECT_CHANGED)
@@ -135,10 +135,19 @@ def _decoded(segment: str) -> bytes:
     return decoded
 
 
-def _opened(
-    token: str, rp: RelyingParty, metadata: Metadata, keys: KeySource
+def opened(
+    token: str,
+    rp: RelyingParty,
+    metadata: Metadata,
+    keys: KeySource,
+    *,
+    types: tuple[str, ...] = ("jwt",),
+    is_type_needed: bool = False,
 ) -> tuple[dict[str, object], dict[str, object]]:
-    """Return header and payload of a token whose signature is the provider's (R3)."""
+    """Return header and payload of a token of one of `types` whose signature is the provider's (R3).
+
+    A token need not say of what type it is, unless `is_type_needed`. No claim is checked yet. Raises `Refused`.
+    """
     rp.accept(metadata)
     segments = token.split(".") if len(token) <= MAX_TOKEN_CHARACTERS and token.isascii() else []
     if len(segments) != 3:
@@ -150,9 +159,9 @@ def _opened(
     for name in _HEADERS_REFUSED:
         if name in header:
             raise Refused(Code.HEADER_NOT_ALLOWED, got=name)
-    typ = header.get("typ", "JWT")
-    if not isinstance(typ, str) or typ.lower().removeprefix("application/") != "jwt":
-        raise Refused(Code.WRONG_TOKEN_TYPE, expected="JWT", got=typ if isinstance(typ, str) else "")
+    typ = header.get("typ", "" if is_type_needed else types[0])
+    if not isinstance(typ, str) or typ.lower().removeprefix("application/") not in types:
+        raise Refused(Code.WRONG_TOKEN_TYPE, expected=" ".join(types), got=typ if isinstance(typ, str) else "")
     algorithm, kid = header.get("alg"), header.get("kid")
     if not isinstance(algorithm, str) or algorithm not in ALGORITHMS or algorithm not in metadata.algorithms:
         got = algorithm if isinstance(algorithm, str) else ""
@@ -192,7 +201,7 @@ def _claims(header: dict[str, object], payload: dict[str, object], rp: RelyingPa
     subject = text(payload["sub"], MAX_SUBJECT_CHARACTERS)
     if not subject or not subject.strip() or not subject.isprintable():
         raise Refused(Code.BAD_SUBJECT)
-    expires, issued = _check_times(payload, now)
+    expires, issued = check_times(payload, now)
     return Claims(
         iss=rp.issuer,
         sub=subject,
@@ -201,7 +210,7 @@ def _claims(header: dict[str, object], payload: dict[str, object], rp: RelyingPa
         iat=issued,
         auth_time=_exact(payload, "auth_time", seconds),
         nonce=_exact(payload, "nonce", text) or "",
-        sid=_exact(payload, "sid", _identifier) or "",
+        sid=_exact(payload, "sid", identifier) or "",
         acr=_exact(payload, "acr", text) or "",
         algorithm=str(header["alg"]),
         kid=shown(header.get("kid") or ""),
@@ -211,7 +220,8 @@ def _claims(header: dict[str, object], payload: dict[str, object], rp: RelyingPa
     )
 
 
-def _check_times(payload: dict[str, object], now: float) -> tuple[float, float]:
+def check_times(payload: dict[str, object], now: float) -> tuple[float, float]:
+    """Return `exp` and `iat` when they and `nbf` make sense at `now`, all in epoch seconds. Raises `Refused`."""
     expires, issued = seconds(payload["exp"]), seconds(payload["iat"])
     if expires is None or issued is None or not issued <= expires <= now + MAX_LIFETIME_SECONDS:
         raise Refused(Code.ABSURD_TIME)
@@ -228,7 +238,8 @@ def _check_times(payload: dict[str, object], now: float) -> tuple[float, float]:
     return expires, issued
 
 
-def _identifier(value: object) -> str | None:
+def identifier(value: object) -> str | None:
+    """Return a subject or session identifier: at most 255 printable characters, or None."""
     found = text(value, MAX_SUBJECT_CHARACTERS)
     return found if found and found.isprintable() else None
 

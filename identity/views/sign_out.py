@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from django.contrib.auth.decorators import login_not_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.utils import timezone
 from django.views.decorators.clickjacking import xframe_options_exempt
-from django.views.decorators.http import require_GET
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_GET, require_POST
 
 from identity import signing_out
-from identity.models import Connection, Grant
+from identity.models import Connection
 from identity.oidc import origin_of
-from identity.signing_out import Channel
+from identity.signing_out import Channel, NotHeard
 from identity.views.responses import never_kept
 from identity.views.sign_in import addressed
 
@@ -34,8 +36,7 @@ def front_channel(request: HttpRequest, pk: str) -> HttpResponse:
     is_sane = all(word.isprintable() and len(word) <= longest for word, longest in ((issuer, 500), (sid, LONGEST_SID)))
     ended = 0
     if issuer and sid and is_sane:
-        grants = Grant.objects.made_by(connection, issuer, sid=sid)
-        ended = signing_out.end(request, connection, Channel.FRONT, grants)
+        ended = signing_out.end(request, connection, Channel.FRONT, issuer, sid=sid)
     response = render(request, "identity/front_channel.html", {"ended": ended}, status=200 if ended else 400)
     return framed(response, connection)
 
@@ -45,4 +46,26 @@ def framed(response: HttpResponse, connection: Connection) -> HttpResponse:
     never_kept(response)
     origins = [origin_of(connection.serving.issuer)] if connection.serving else ["'none'"]
     response._csp_replace = {"frame-ancestors": origins}  # type: ignore[attr-defined]
+    return response
+
+
+# ---- Back channel: the provider's server calls ours
+
+
+# No form of ours, and no cookie counts: the token is what proves who speaks.
+@csrf_exempt
+@login_not_required
+@require_POST
+def back_channel(request: HttpRequest, pk: str) -> HttpResponse:
+    """End what a logout token says (OpenID Connect Back-Channel Logout 1.0, section 2.8; H20): 200, or 400."""
+    connection = addressed(pk)
+    try:
+        signing_out.hear_logout_token(request, connection, request.POST.get("logout_token", ""), timezone.now())
+    except NotHeard as refusal:
+        signing_out.record_refusal(request, connection, Channel.BACK, refusal)
+        # Why is on record, for the administrator; whoever sent it is told no more than that it was no good.
+        response: HttpResponse = JsonResponse({"error": "invalid_request"}, status=400)
+    else:
+        response = HttpResponse()
+    never_kept(response)
     return response
