@@ -126,11 +126,7 @@ def _banners(request: HttpRequest) -> list[Banner]:
             )
         ]
     row = request.session.row  # type: ignore[attr-defined]
-    # Who came in before there was another way, as whoever signs up does, came in the usual way.
-    if (
-        row.method == Method.BREAK_GLASS
-        and user.enterprise.connections.enabled().filter(enabled_at__lt=row.created_at).exists()
-    ):
+    if row.method == Method.BREAK_GLASS:
         return [
             Banner(
                 _("You are signed in with the break-glass account."),

@@ -18,6 +18,7 @@ from django.contrib.auth.hashers import make_password
 from django.test import Client
 from django.utils import timezone
 
+from identity.models import Connection, Provider
 from users.models import Enterprise, Method, Organization, Region, Role, RoleAssignment, User
 from users.sessions import SessionStore
 
@@ -55,6 +56,19 @@ def make_user(
     for role, organization in roles:
         RoleAssignment.objects.create(enterprise=enterprise, user=user, role=role, organization=organization)
     return user
+
+
+def enable_okta(enterprise: Enterprise, by: User) -> Connection:
+    """An enabled connection to an Okta nobody asks, for tests of what its being there changes."""
+    now = timezone.now()
+    connection = Connection.objects.create(enterprise=enterprise, provider=Provider.OKTA, created_by=by)
+    revision = connection.revise(
+        by=by, at=now, secret="a secret of Okta", issuer="https://halden.okta.com", client_id="0oa1"
+    )
+    revision.tested_at = now
+    revision.save(update_fields=["tested_at"])
+    connection.enable(revision, now)
+    return connection
 
 
 @dataclass

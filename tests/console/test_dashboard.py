@@ -12,8 +12,7 @@ from django.utils import timezone
 from audit.actions import Action
 from audit.models import Event
 from console.overview import Overview
-from identity.models import Connection, Provider
-from tests.cast import Cast, browser_of, make_user
+from tests.cast import Cast, browser_of, enable_okta, make_user
 from users.access import Access
 from users.models import Method
 
@@ -26,16 +25,6 @@ def _page(cast: Cast, who: str = "aiko") -> str:
     return response.content.decode()
 
 
-def _enabled_connection(cast: Cast) -> Connection:
-    now = timezone.now()
-    made = Connection.objects.create(enterprise=cast.halden, provider=Provider.OKTA, created_by=cast.ingrid)
-    revision = made.revise(by=cast.ingrid, at=now, secret="s" * 20, issuer="https://halden.okta.com", client_id="0oa")
-    revision.tested_at = now
-    revision.save()
-    made.enable(revision, now)
-    return made
-
-
 def test_a_new_enterprise_sees_what_to_do_next(cast: Cast) -> None:
     assert "Connect Okta" in _page(cast)
     assert "1 of 5 done" in _page(cast)
@@ -45,7 +34,7 @@ def test_the_checklist_goes_away_when_all_of_it_is_done(cast: Cast) -> None:
     from invitations.models import Invitation
     from users.models import Role
 
-    made = _enabled_connection(cast)
+    made = enable_okta(cast.halden, cast.ingrid)
     Invitation.issue(
         enterprise=cast.halden, email="new@halden.example", role=Role.VIEWER, organization=cast.oslo,
         connection=made, by=cast.ingrid, at=timezone.now(),
@@ -56,7 +45,7 @@ def test_the_checklist_goes_away_when_all_of_it_is_done(cast: Cast) -> None:
 
 
 def test_people_and_sign_ins_are_counted_by_state_and_day(cast: Cast) -> None:
-    made = _enabled_connection(cast)
+    made = enable_okta(cast.halden, cast.ingrid)
     make_user(cast.halden, "Okta Person", "okta@halden.example", connection=made)
     make_user(cast.halden, "Gone", "gone@halden.example", disabled_at=timezone.now())
     now = timezone.now()
@@ -93,7 +82,7 @@ def test_somebody_without_a_role_is_led_to_their_own_account(cast: Cast) -> None
 
 
 def test_the_dashboard_costs_a_fixed_number_of_statements(cast: Cast) -> None:
-    _enabled_connection(cast)
+    enable_okta(cast.halden, cast.ingrid)
     browser = browser_of(cast.aiko)
     with CaptureQueriesContext(connection) as queries:
         browser.get("/")

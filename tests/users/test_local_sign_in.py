@@ -116,7 +116,15 @@ def test_the_work_is_the_same_for_known_and_unknown(
     assert len(work) == 1
 
 
-def test_break_glass_is_marked_short_alarmed_and_audited(cast: Cast, browser: Browser, smtp_sink: Sink) -> None:
+def test_before_there_is_a_provider_the_founder_signs_in_as_anyone_does(cast: Cast, browser: Browser) -> None:
+    try_it(browser, cast.ingrid.email)
+    assert cast.ingrid.sessions.get().method == Method.PASSWORD
+    assert not Event.objects.of(cast.halden).filter(action="break-glass:used").exists()
+
+
+def test_break_glass_is_marked_short_alarmed_and_audited(
+    cast: Cast, okta: Connection, browser: Browser, smtp_sink: Sink
+) -> None:
     """T13: every use is told to every Enterprise Admin."""
     try_it(browser, cast.ingrid.email)
     session = Session.objects.get()
@@ -129,7 +137,7 @@ def test_break_glass_is_marked_short_alarmed_and_audited(cast: Cast, browser: Br
     assert "Ingrid Solberg signed in to Halden Freight with a password on" in text_of(smtp_sink.newest())
 
 
-def test_break_glass_stays_short_while_it_is_used(cast: Cast, browser: Browser) -> None:
+def test_break_glass_stays_short_while_it_is_used(cast: Cast, okta: Connection, browser: Browser) -> None:
     try_it(browser, cast.ingrid.email)
     session = Session.objects.get()
     later = session.last_seen_at + (session.idle_until - session.last_seen_at) / 2

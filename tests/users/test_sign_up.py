@@ -44,7 +44,7 @@ def test_the_founder_is_signed_in_as_the_break_glass_enterprise_admin() -> None:
     assert not user.is_email_confirmed
     assert user.password.startswith("argon2")
     assert [(a.role, a.organization) for a in user.role_assignments.all()] == [(Role.ENTERPRISE_ADMIN, None)]
-    assert user.sessions.get().method == Method.BREAK_GLASS
+    assert user.sessions.get().method == Method.PASSWORD
     assert browser.get("/account/").status_code == 200
     assert [e.action for e in Event.objects.of(enterprise).order_by("at")] == ["enterprise:created", "session:started"]
     assert OutgoingEmail.objects.get().name == "confirm_email"

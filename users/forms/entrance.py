@@ -17,7 +17,7 @@ from users.backends import PasswordBackend
 from users.forms.fields import CurrentPasswordField, EmailField
 from users.models import Enterprise, Method, Throttle, TooManyTries, User, enterprise_admins, fold_email
 from users.models.enterprise import slug_validator
-from users.sessions import sign_in
+from users.sessions import local_method, sign_in
 from users.tasks import ask, post_email
 from users.throttling import Guess, limit
 
@@ -129,16 +129,16 @@ class LocalSignInForm(forms.Form):
         return data
 
     def sign_in(self) -> None:
-        """Begin the session; a break-glass account also tells every Enterprise Admin."""
+        """Begin the session; in an emergency every Enterprise Admin is told."""
         user = self.user
         if user is None:
             raise ValueError("the form is not valid")
-        method = Method.BREAK_GLASS if user.is_break_glass else Method.PASSWORD
+        method = local_method(user)
         with transaction.atomic():
             self.guess.succeeded()
             session = sign_in(self.request, user, method)
             record("session:started", enterprise=self.enterprise, request=self.request, actor=user, method=method)
-            if user.is_break_glass:
+            if method == Method.BREAK_GLASS:
                 event = record(
                     "break-glass:used",
                     enterprise=self.enterprise,

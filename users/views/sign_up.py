@@ -39,8 +39,8 @@ def _inside(request: HttpRequest, user: User) -> HttpResponse:
     if request.get_host() != enterprise.host:
         return redirect(enterprise.url(reverse("users:local", args=[enterprise.slug])) + "?created")
     with transaction.atomic():
-        sign_in(request, user, Method.BREAK_GLASS)
-        record("session:started", enterprise=enterprise, request=request, actor=user, method=Method.BREAK_GLASS)
+        sign_in(request, user, Method.PASSWORD)
+        record("session:started", enterprise=enterprise, request=request, actor=user, method=Method.PASSWORD)
     return redirect(settings.LOGIN_REDIRECT_URL)
 
 
