@@ -40,8 +40,15 @@ class Action(models.TextChoices):
     INVITATION_RESENT = "invitation:resent", _("sent the invitation again to")
     INVITATION_REVOKED = "invitation:revoked", _("revoked the invitation of")
     INVITATION_OPENED = "invitation:opened", _("opened the invitation of")
-    INVITATION_REDEEMED = "invitation:redeemed", _("accepted the invitation")
-    INVITATION_REFUSED = "invitation:refused", _("could not use the invitation")
+    INVITATION_REDEEMED = "invitation:redeemed", _("accepted the invitation of")
+    INVITATION_REFUSED = "invitation:refused", _("could not use the invitation of")
     INVITATION_BOUNCED = "invitation:bounced", _("could not be reached at")
     EMAIL_BOUNCED = "email:bounced", _("could not be reached at")
     AUDIT_DOWNLOADED = "audit:downloaded", _("downloaded the audit log")
+
+
+def phrase(action: str, *, has_target: bool) -> str:
+    """Return how ``action`` reads after the name of who did it; what it was done to follows, if anything does."""
+    if action == Action.SESSION_STARTED and has_target:
+        return str(_("signed in with"))
+    return str(Action(action).label) if action in Action else action

@@ -6,7 +6,7 @@ from django import template
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
-from audit.actions import Action
+from audit.actions import phrase
 from audit.models import Event, Result
 from identity.refused import REASONS, reason_of
 
@@ -38,13 +38,13 @@ def event_icon(event: Event) -> str:
 @register.filter
 def event_phrase(event: Event) -> str:
     """What stands between who did it and what it was done to: “invited”, “gave a role to”."""
-    return str(Action(event.action).label) if event.action in Action else event.action
+    return phrase(event.action, has_target=bool(event.target_label))
 
 
 @register.filter
 def event_object(event: Event) -> str:
-    """Whom or what it was done to; empty when that is who did it."""
-    return "" if event.target_label == event.actor_label else event.target_label
+    """Whom or what it was done to; empty when it was done to nothing."""
+    return event.target_label
 
 
 @register.filter

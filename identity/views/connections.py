@@ -83,8 +83,9 @@ def setup(request: ConsoleRequest, pk: str) -> HttpResponse:
     connection = connection_or_404(request, pk)
     form = SettingsForm(request, connection, request.POST if request.method == "POST" else None)
     if form.is_valid():
-        _say_what_was_saved(request, form.save())
-        return _back(connection, "values" if not connection.latest else "check")
+        saved = form.save()
+        _say_what_was_saved(request, saved)
+        return _back(connection, "" if saved.is_secret_cleared else "check")
     return setup_page(request, connection, form, status=422 if form.errors else 200)
 
 

@@ -13,7 +13,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from audit.actions import Action
+from audit.actions import phrase
 from audit.keyset import page
 from audit.models import Event
 from users.access import Access, Permission, allowed, person_or_404
@@ -47,8 +47,7 @@ def _events(request: ConsoleRequest, person: User) -> Any:
 
 
 def _told(events: Iterable[Event]) -> list[dict[str, Any]]:
-    phrases = dict(Action.choices)
-    return [{"event": event, "phrase": phrases.get(event.action, event.action)} for event in events]
+    return [{"event": event, "phrase": phrase(event.action, has_target=bool(event.target_label))} for event in events]
 
 
 @allowed(Permission.SEE_PEOPLE)
