@@ -23,7 +23,6 @@ urlpatterns = [
     path("account/confirmation/", links.send_confirmation, name="send_confirmation"),
     path("account/sessions/end/", account.end_other_sessions, name="end_other_sessions"),
     path("account/sessions/<row:handle>/end/", account.end_session, name="end_session"),
-    path("logout/", account.logout, name="logout"),
     path("users/", people.people_list, name="list"),
     path("users/disable/", people.bulk_disable, name="bulk_disable"),
     path("users/<row:pk>/", person.detail, name="detail"),

@@ -209,6 +209,13 @@ class ProviderCache:
         rp.accept(metadata)
         return metadata
 
+    def known(self, rp: RelyingParty) -> Metadata | None:
+        """Return the provider's metadata if there is a copy at hand, and never ask for one. Raises `Refused`."""
+        metadata = self._metadata_slot(rp.issuer).last_good(self._clock())
+        if metadata is not None:
+            rp.accept(metadata)
+        return metadata
+
     def keys(self, rp: RelyingParty, metadata: Metadata) -> KeySource:
         """Return the provider's keys, which are fetched when first needed and again for an unknown kid."""
         return _CachedKeys(self, self._keys_slot(metadata), rp.connection_id)

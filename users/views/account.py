@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_not_required
 from django.db import transaction
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
@@ -15,7 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from audit.models import record
 from users.forms.account import ChangePasswordForm, ProfileForm
 from users.http import ConsoleRequest
-from users.models import Session
+from users.models import Enterprise, Session
 from users.sessions import sign_out
 from users.views.entrance import signed_out
 
@@ -65,7 +64,8 @@ def end_session(request: ConsoleRequest, handle: str) -> HttpResponse:
     if session is None:
         raise Http404
     if session.pk == request.session.row.pk:  # type: ignore[union-attr]
-        return logout(request)
+        enterprise = end_this_session(request)
+        return signed_out(request, enterprise)
     _end(request, [session])
     messages.success(request, _("The session on %(session)s has ended.") % {"session": session})
     return redirect("users:account")
@@ -91,14 +91,10 @@ def _end(request: ConsoleRequest, sessions: list[Session]) -> None:
         request.user.sessions.filter(pk__in=[session.pk for session in sessions]).delete()
 
 
-@login_not_required
-@require_POST
-def logout(request: ConsoleRequest) -> HttpResponse:
-    """End this browser's session. One that is over already ends here as well."""
-    if not request.user.is_authenticated:
-        return redirect("console:login")
+def end_this_session(request: ConsoleRequest) -> Enterprise:
+    """End this browser's session, put it on record, and return the enterprise it was of."""
     enterprise = request.enterprise
     with transaction.atomic():
         record("session:ended", enterprise=enterprise, request=request, target=request.user, reason="signed_out")
         sign_out(request)
-    return signed_out(request, enterprise)
+    return enterprise
