@@ -194,7 +194,7 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
 PASSWORD_RESET_TIMEOUT = 60 * 60  # seconds
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "users.passwords.LengthValidator"},
-    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "users.passwords.CommonValidator"},
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
      "OPTIONS": {"user_attributes": ("name", "email")}},
 ]  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.contrib.auth.password_validation import CommonPasswordValidator
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -33,3 +34,10 @@ class LengthValidator:
 
     def get_help_text(self) -> str:
         return _("At least 12 characters. Anything you like: a sentence works well.")
+
+
+class CommonValidator(CommonPasswordValidator):
+    """Not one of the 20,000 that are tried first."""
+
+    def get_error_message(self) -> str:
+        return _("This password is one of those tried first. Choose another: a sentence works well.")

@@ -82,9 +82,9 @@ def test_nobody_can_tell_from_sign_up_that_an_email_is_known_elsewhere(cast: Cas
     [
         ("ten chars!", "10 characters. Add 2 more."),
         ("x" * 129, "129 characters. At most 128 can be used."),
-        ("password1234", "This password is too common."),
+        ("password1234", "This password is one of those tried first. Choose another: a sentence works well."),
         ("ingrid.solberg@halden.example", "The password is too similar to the email."),
-        ("", "This field is required."),
+        ("", "Enter a password."),
     ],
 )
 def test_a_password_is_refused_with_what_is_wrong(password: str, said: str) -> None:

@@ -25,6 +25,8 @@ def refuse_invisible(text: str) -> None:
 class NameField(forms.CharField):
     """A name of a person or a thing: one line, without invisible characters, at most 100 characters."""
 
+    default_error_messages = {"required": _("Enter a name.")}
+
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**{"max_length": 100, **kwargs})
 
@@ -40,7 +42,10 @@ class NameField(forms.CharField):
 class EmailField(forms.EmailField):
     """An email address, kept as it was typed; it is compared folded (``fold_email``)."""
 
-    default_error_messages = {"invalid": _("This is not an email address. It looks like name@example.com.")}
+    default_error_messages = {
+        "required": _("Enter an email address."),
+        "invalid": _("This is not an email address. One looks like name@example.com."),
+    }
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**{"max_length": 254, **kwargs})
@@ -58,6 +63,8 @@ class EmailField(forms.EmailField):
 class NewPasswordField(forms.CharField):
     """A password that is being chosen. What it has to be is checked by the form, which knows whose it is."""
 
+    default_error_messages = {"required": _("Enter a password.")}
+
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(
             **{
@@ -72,6 +79,8 @@ class NewPasswordField(forms.CharField):
 
 class CurrentPasswordField(forms.CharField):
     """A password that is there already. It may be wrong in any way, within reason."""
+
+    default_error_messages = {"required": _("Enter the password.")}
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(

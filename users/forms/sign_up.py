@@ -25,6 +25,7 @@ TAKEN = _("This address is taken. Choose another one.")
 
 class SlugField(forms.CharField):
     default_validators = [slug_validator]
+    default_error_messages = {"required": _("Enter an address.")}
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(max_length=40, **kwargs)
