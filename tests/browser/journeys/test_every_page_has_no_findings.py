@@ -1,0 +1,51 @@
+"""Every page of the running product, wide and on a phone, light and dark, judged by axe and by Chromium's console."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from urllib.parse import urlencode
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.urls import reverse
+from playwright.sync_api import Page
+
+from tests.browser.conftest import findings
+from tests.browser.journeys.house import DESKTOP, PHONE, House, Visitor
+from tests.browser.journeys.test_nothing_scrolls_sideways import ENTRANCE, NO_PAGES, furnished
+from tests.routes import ROUTES
+
+pytestmark = pytest.mark.browser
+
+# Everything but the colours is the same in both themes.
+COLOURS = {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}}
+
+
+def test_no_page_has_a_finding(house: House, new_page: Callable[..., Page]) -> None:
+    """visual.md 6: no axe finding at all; and (``new_page``) no script fails, nothing is against the page's policy."""
+    world = furnished(house)
+    aiko = Visitor(house.origin, new_page())
+    wrong = [found for path in ENTRANCE for found in looked_at(aiko, path)]
+    aiko.signs_in_with_a_password(world.cast.aiko)
+    for name, route in ROUTES.items():
+        if "GET" in route.methods and name not in NO_PAGES:
+            path = f"{reverse(name, args=route.args(world))}?{urlencode(route.query(world))}"
+            wrong += [f"{name} {found}" for found in looked_at(aiko, path)]
+    assert wrong == []
+
+
+def looked_at(visitor: Visitor, path: str) -> Iterator[str]:
+    """Open ``path`` in either theme and yield what is wrong with it, at either width."""
+    page = visitor.page
+    page.emulate_media(color_scheme="light")
+    visitor.open(path)
+    for size in (PHONE, DESKTOP):
+        page.set_viewport_size(size)
+        yield from (f"{path} {found}" for found in findings(page))
+    # Opened again: a theme that changes under an open page is in between for a moment.
+    page.emulate_media(color_scheme="dark")
+    visitor.open(path)
+    for size in (PHONE, DESKTOP):
+        page.set_viewport_size(size)
+        for found in Axe().run(page, options=COLOURS).response["violations"]:
+            yield f"{path} dark {found['id']}: {[node['html'][:160] for node in found['nodes']]}"
