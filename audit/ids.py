@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 
 # Crockford's base32: no i, l, o, u, so nothing is misread aloud or spells a word by accident.
@@ -18,6 +19,11 @@ def new_reference() -> str:
     """Return a short reference such as ``7K2M-41QX`` (40 bits) that a person can read to somebody."""
     word = "".join(secrets.choice(ALPHABET) for _ in range(8)).upper()
     return f"{word[:4]}-{word[4:]}"
+
+
+def is_id(text: str) -> bool:
+    """Return whether ``text`` could be such a key: what a form or an address names is not asked for otherwise."""
+    return re.fullmatch(RowId.regex, text) is not None
 
 
 class RowId:

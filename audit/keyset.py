@@ -6,6 +6,7 @@ import base64
 import binascii
 import json
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 
 from django.core.exceptions import FieldDoesNotExist, ValidationError
@@ -71,9 +72,19 @@ def _read(queryset: QuerySet[Any], names: list[str], cursor: str) -> tuple[str, 
         direction, *values = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         if direction not in ("previous", "next") or len(values) != len(names):
             return None
-        return direction, [_field(queryset, n).to_python(str(v)) for n, v in zip(names, values, strict=True)]
-    except (binascii.Error, ValueError, TypeError, ValidationError):
+        return direction, [_value(_field(queryset, n), str(v)) for n, v in zip(names, values, strict=True)]
+    except (binascii.Error, ValueError, TypeError, RecursionError, ValidationError):
         return None
+
+
+def _value(field: Any, text: str) -> Any:
+    """Return ``text`` as ``field`` would hold it. Raises ValueError for what no row of ours can hold."""
+    if b"\0" in text.encode():  # Half a surrogate pair raises, too.
+        raise ValueError
+    value = field.to_python(text)
+    if isinstance(value, datetime) and value.utcoffset() != timedelta():  # We write them in UTC.
+        raise ValueError
+    return value
 
 
 def _field(queryset: QuerySet[Any], name: str) -> Any:

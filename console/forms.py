@@ -69,4 +69,5 @@ class AuditFilter(forms.Form):
 
 
 def _midnight(day: date | None, zone: zoneinfo.ZoneInfo, later: timedelta = timedelta()) -> datetime | None:
-    return datetime.combine(day + later, time.min, zone) if day else None
+    """Return when ``day`` begins; None, which is open, without a day or when it is past the last there is."""
+    return datetime.combine(day + later, time.min, zone) if day and day <= date.max - later else None

@@ -11,6 +11,7 @@ from django.core.validators import validate_email
 from django.utils.translation import gettext as _
 
 from audit.models import printable
+from users.emails import is_deliverable
 from users.models import fold_email
 
 LONGEST = 254  # characters, RFC 5321
@@ -88,7 +89,7 @@ def _problem(address: str, home: str) -> str:
         validate_email(address)
     except ValidationError:
         return _("%(address)s is not an email address.") % shown
-    return ""
+    return "" if is_deliverable(address) else _("%(address)s is not an email address.") % shown
 
 
 def _odd_letter(name: str, domain: str) -> str:

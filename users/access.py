@@ -12,6 +12,7 @@ from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.translation import gettext_lazy as _
 
+from audit.ids import is_id
 from users.models import Enterprise, Organization, Role, RoleAssignment, User
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ class Access:
 
     def person_or_404(self, pk: str, permission: Permission = Permission.SEE_PEOPLE) -> User:
         """See the function of this name."""
-        user = self.people().select_related("connection").filter(pk=pk).first()
+        user = self.people().select_related("connection").filter(pk=pk).first() if is_id(pk) else None
         if user is None:
             raise Http404
         user.enterprise = self.user.enterprise

@@ -19,19 +19,22 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from audit.models import printable
-from users.models import Enterprise, Sendable
+from users.models import Enterprise, Sendable, User, fold_email
 from users.models.mail import CLAIM_LASTS
 
 logger = logging.getLogger(__name__)
 
 Row = TypeVar("Row", bound=Sendable)
 
+LONGEST_FOLDED = User._meta.get_field("email_folded").max_length or 0
 BATCH = 50
 # A batch is given up in time for nobody else to take its rows while it is still being worked on.
 TIME_FOR_A_BATCH = CLAIM_LASTS - timedelta(seconds=60)
 
-# What a mail server, or the way to it, can answer.
-FAILURES = (OSError, smtplib.SMTPException, AnymailAPIError, AnymailInvalidAddress, AnymailRecipientsRefused)
+# What a mail server, or the way to it, can answer; and an address or a header that cannot be written at all.
+FAILURES = (
+    OSError, smtplib.SMTPException, AnymailAPIError, AnymailInvalidAddress, AnymailRecipientsRefused, ValueError,
+)  # fmt: skip
 
 
 def compose(
@@ -76,6 +79,15 @@ def compose(
     if metadata is not None:
         message.metadata = dict(metadata)  # type: ignore[attr-defined]  # Read by anymail; SMTP knows nothing of it.
     return message
+
+
+def is_deliverable(address: str) -> bool:
+    """Return whether an email to ``address``, which reads like one, can be written, and its folded form be kept."""
+    try:
+        address.rpartition("@")[2].encode("idna")
+    except UnicodeError:  # A label that is too long once it is spelled in ASCII.
+        return False
+    return len(fold_email(address)) <= LONGEST_FOLDED
 
 
 def zone(name: str) -> zoneinfo.ZoneInfo:
@@ -139,7 +151,7 @@ def _is_for_good(error: Exception) -> bool:
         return all(code // 100 == 5 for code, _answer in error.recipients.values())
     if isinstance(error, smtplib.SMTPDataError):
         return error.smtp_code // 100 == 5
-    return isinstance(error, (AnymailRecipientsRefused, AnymailInvalidAddress))
+    return isinstance(error, (AnymailRecipientsRefused, AnymailInvalidAddress, ValueError))
 
 
 def _answer(error: Exception) -> str:

@@ -104,7 +104,10 @@ def _page(request: HttpRequest) -> str:
     """Return the page to come back to: this one, or, when something was sent, the one it was sent from."""
     if request.method in ("GET", "HEAD") and not request.headers.get("HX-Request"):
         return request.get_full_path()
-    origin = urlsplit(request.headers.get("HX-Current-URL") or request.headers.get("Referer", ""))
+    try:
+        origin = urlsplit(request.headers.get("HX-Current-URL") or request.headers.get("Referer", ""))
+    except ValueError:  # Half an IPv6 address.
+        return resolve_url(settings.LOGIN_REDIRECT_URL)
     if origin.netloc != request.get_host():
         return resolve_url(settings.LOGIN_REDIRECT_URL)
     return origin._replace(scheme="", netloc="", fragment="").geturl()

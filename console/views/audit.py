@@ -44,7 +44,7 @@ def audit_log(request: ConsoleRequest) -> HttpResponseBase:
         "previous_url": f"?{filters}&at={found.previous}" if found.previous else "",
         "next_url": f"?{filters}&at={found.next}" if found.next else "",
         "is_filtered": bool(filters),
-        "person": request.enterprise.users.filter(pk=form.data.get("person") or None).first(),
+        "person": request.enterprise.users.filter(pk=form.cleaned_data.get("person") or None).first(),
         "zone": timezone.get_current_timezone_name(),
     }
     return render(request, "console/audit.html", context, status=200 if form.is_valid() else 400)

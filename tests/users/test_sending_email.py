@@ -147,3 +147,16 @@ def test_what_is_long_past_is_forgotten(cast: Cast, smtp_sink: Sink) -> None:
     with time_machine.travel(timezone.now() + timedelta(days=31)):
         tasks.forget_expired()
     assert OutgoingEmail.objects.count() == 0
+
+
+def test_an_address_that_cannot_be_written_is_given_up_and_the_others_get_theirs(cast: Cast, smtp_sink: Sink) -> None:
+    """One label is too long once it is spelled in ASCII: nothing that comes after it in the batch is held up."""
+    cast.aiko.email = f"aiko@{'ü' * 60}.example"
+    cast.aiko.save()
+    impossible = alarm(cast)
+    kept = tasks.post_email("break_glass_used", user=cast.ingrid, account="Ingrid")
+    tasks.sweep()
+    impossible.refresh_from_db()
+    kept.refresh_from_db()
+    assert impossible.is_given_up
+    assert kept.sent_at is not None

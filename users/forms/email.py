@@ -11,9 +11,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from audit.actions import Action
-from audit.models import printable
 from users.access import Access
 from users.forms.acts import Act
+from users.forms.fields import EmailField
 from users.models import EmailTakenError, Status, User, fold_email
 from users.tasks import post_email
 
@@ -24,9 +24,8 @@ class ChangeEmail(Act):
     action = Action.USER_EMAIL_CHANGED
     danger = False
 
-    email = forms.EmailField(
+    email = EmailField(
         label=gettext_lazy("New email"),
-        max_length=254,
         widget=forms.EmailInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
 
@@ -60,8 +59,6 @@ class ChangeEmail(Act):
 
     def clean_email(self) -> str:
         email: str = self.cleaned_data["email"]
-        if printable(email) != email:
-            raise forms.ValidationError(_("There are invisible characters in this address. Type it by hand."))
         if email == self.person.email:
             raise forms.ValidationError(_("This is the address already."))
         if User.objects.of(self.request.enterprise).with_email(email).exclude(pk=self.person.pk).exists():

@@ -9,6 +9,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
+from users.emails import is_deliverable
 from users.passwords import LONGEST
 
 # Zero-width joiners belong to the spelling of names in several scripts; every other invisible character is refused.
@@ -58,6 +59,8 @@ class EmailField(forms.EmailField):
             # Django's validator brings its own words.
             invalid = [e for e in error.error_list if e.code == "invalid"]
             raise ValidationError(self.error_messages["invalid"], "invalid") if invalid else error from None
+        if not is_deliverable(value):
+            raise ValidationError(self.error_messages["invalid"], "invalid")
 
 
 class NewPasswordField(forms.CharField):

@@ -11,7 +11,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from audit.actions import Action
-from audit.models import Result, printable, record
+from audit.models import Result, record
+from users.forms.fields import NameField
 from users.http import ConsoleRequest
 from users.models import NotEmptyError, Organization
 
@@ -22,6 +23,7 @@ class OrganizationForm(forms.ModelForm):
     class Meta:
         model = Organization
         fields = ["name"]
+        field_classes = {"name": NameField}
         widgets = {"name": forms.TextInput(attrs={"autocomplete": "off"})}
 
     def __init__(self, request: ConsoleRequest, organization: Organization | None = None, **kwargs: Any) -> None:
@@ -35,9 +37,7 @@ class OrganizationForm(forms.ModelForm):
         self.before = self.instance.name
 
     def clean_name(self) -> str:
-        name: str = " ".join(self.cleaned_data["name"].split())
-        if printable(name) != name:
-            raise forms.ValidationError(_("There are invisible characters in this name. Type it by hand."))
+        name: str = self.cleaned_data["name"]
         if (
             Organization.objects.of(self.request.enterprise)
             .filter(name__iexact=name)

@@ -23,8 +23,10 @@ from django.views.decorators.http import require_GET, require_http_methods
 from users.forms.entrance import FindEnterpriseForm, ForgottenPasswordForm, LocalSignInForm
 from users.middleware import LAST_ENTERPRISE_COOKIE
 from users.models import Enterprise
+from users.models.enterprise import slug_validator
 
-LONGEST_NEXT = 2000
+# Characters; it is also kept in the cookie of an attempt.
+LONGEST_NEXT = 1000
 
 
 def safe_next(request: HttpRequest) -> str:
@@ -60,7 +62,8 @@ def find_enterprise(request: HttpRequest) -> HttpResponse:
     """The way in for those who do not know it; a browser that has signed in before is shown its own door."""
     wanted = safe_next(request)
     if request.method != "POST" and not request.GET.keys() & {"other", "sent"}:
-        last = _enterprise(request.COOKIES.get(LAST_ENTERPRISE_COOKIE, "")[:40])
+        hint = request.COOKIES.get(LAST_ENTERPRISE_COOKIE, "")
+        last = _enterprise(hint) if slug_validator.regex.fullmatch(hint) else None
         if last:
             return redirect(last.url(_with_next(reverse("users:enterprise", args=[last.slug]), wanted)))
     form = FindEnterpriseForm(request.POST or None)

@@ -11,6 +11,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
+from audit.ids import is_id
 from users.access import Permission, allowed
 from users.forms.acts import Disable, refusal_of
 from users.forms.people import PAGE, PeopleList
@@ -50,8 +51,9 @@ class Chosen:
 
 
 def _chosen(request: ConsoleRequest, ids: list[str]) -> list[Chosen]:
-    """Return the people behind ``ids``, as far as they may be seen; Http404 when none of them may."""
-    people = request.access.people().select_related("connection").filter(pk__in=ids[:MOST_AT_ONCE])
+    """Return the people behind ``ids``, as far as they may be seen."""
+    ids = [pk for pk in ids if is_id(pk)][:MOST_AT_ONCE]
+    people = request.access.people().select_related("connection").filter(pk__in=ids)
     within_reach = set(request.access.people(Permission.MANAGE_PEOPLE).filter(pk__in=ids).values_list("pk", flat=True))
     chosen = []
     for person in people.order_by("listed_as", "id"):
@@ -64,8 +66,6 @@ def _chosen(request: ConsoleRequest, ids: list[str]) -> list[Chosen]:
         elif person.status == Status.DISABLED:
             obstacle = _("Disabled already.")
         chosen.append(Chosen(person, obstacle))
-    if ids and not chosen:
-        raise Http404
     return chosen
 
 
@@ -75,7 +75,10 @@ def bulk_disable(request: HttpRequest) -> HttpResponse:
     """GET asks, with everyone named; POST disables them one by one, and says what became of each."""
     request = cast(ConsoleRequest, request)
     asked = request.POST if request.method == "POST" else request.GET
-    chosen = _chosen(request, asked.getlist("user"))
+    ids = asked.getlist("user")
+    chosen = _chosen(request, ids)
+    if ids and not chosen:
+        raise Http404
     if not chosen:
         messages.warning(request, _("Nobody is chosen. Choose people in the list first."))
         return redirect("users:list")

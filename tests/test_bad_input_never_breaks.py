@@ -1,0 +1,229 @@
+"""R4, H30: whatever is sent to a route, what comes back is a page that says something, and never a 500.
+
+The test client lets an exception through, so that a route that breaks fails its test with the traceback.
+"""
+
+from __future__ import annotations
+
+import base64
+import copy
+import json
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from django.conf import settings
+from django.db import transaction
+from django.urls import reverse
+
+from identity.models import Provider
+from invitations import cookies
+from tests.cast import PASSWORD, Browser, Cast, browser_of
+from tests.routes import PUBLIC, ROUTES, World
+from users.middleware import LAST_ENTERPRISE_COOKIE
+from users.models import Role
+from users.throttling import COOKIE
+from users.views.links import RESET_COOKIE
+
+pytestmark = pytest.mark.servers
+
+
+def _cursor(*values: object) -> str:
+    return base64.urlsafe_b64encode(json.dumps(["next", *values]).encode()).decode()
+
+
+# What a field, a parameter, a cookie or a part of an address may be given.
+NASTY = {
+    "nothing": "",
+    "a NUL": "\x00",
+    "a NUL inside": "ingrid\x00@halden.example",
+    "controls": "a\r\nSet-Cookie: b=c\x1b[2J\x85\u2028",
+    "direction marks": "\u202egpj.exe\u2066",
+    "no character": "\ufffd\ufffe",
+    "markup": "<script>alert(1)</script>'\"{{ 7|add:7 }}%s%(name)s{0}",
+    "a wildcard": "%_\\",
+    "a huge number": "9" * 400,
+    "a negative number": "-1",
+    "the last day": "9999-12-31",
+    "the first day": "0001-01-01",
+    "half an address": "http://[::1",
+    "an address and a line": "halden\n/",
+    "another site": "//stranger.example/\\x",
+    "a word": "everywhere",
+    "an unknown id": "7k2m41qx9abc",
+    "many letters": "ä" * 5_000,
+    "an address that no wire takes": f"a@{'ü' * 60}.example",
+    "an address that grows when folded": "a@" + ".".join(["ΐΰ"] * 70) + ".example",
+    "brackets": base64.urlsafe_b64encode(b"[" * 1_400).decode(),
+    "a cursor of text": _cursor("a\x00", "b"),
+    "a cursor of half letters": _cursor("\ud800", "\udfff"),
+    "a cursor without a time zone": _cursor("2026-11-23T12:00", "b"),
+    "a cursor at the end of time": _cursor("9999-12-31T23:59:59-23:59", "b"),
+}
+# Not UTF-8, or no escapes at all: only possible where the bytes are ours to write.
+RAW = {"latin-1": b"%E9%FF", "half a letter": b"%ED%A0%80", "half an escape": b"%", "a NUL": b"%00"}
+
+# Every name that anything of ours reads from a query or a form.
+FIELDS = (
+    "accepted_origins", "action", "at", "by", "client_authentication", "client_id", "client_secret", "code",
+    "connection", "current", "cursor", "email", "emails", "error", "error_description", "iss", "issuer", "leave_out",
+    "message", "name", "next", "organization", "password", "person", "place", "prompt", "provider", "q", "region",
+    "result", "revision", "role", "scope", "scopes", "since", "slug", "sort", "state", "status", "time_zone", "until",
+    "use_issuer", "user", "via", "where", "your_name",
+)  # fmt: skip
+
+
+# Forms that are right but for one field: what is wrong then gets as far as it can.
+GOOD: dict[str, dict[str, str]] = {
+    "users:signup": {
+        "name": "Nordlys", "slug": "nordlys", "region": "eu", "your_name": "Kari Moe", "email": "kari@nordlys.example",
+        "password": PASSWORD,
+    },
+    "users:local": {"email": "ingrid.solberg@halden.example", "password": PASSWORD},
+    "users:forgotten": {"email": "ingrid.solberg@halden.example"},
+    "console:login": {"where": "halden"},
+    "invitations:accept": {"name": "Lena Fischer", "password": PASSWORD},
+    "users:profile": {"name": "Aiko", "time_zone": "Europe/Oslo"},
+    "users:change_password": {"current": PASSWORD, "password": "a longer password than that"},
+    "users:change_email": {"email": "c.martin@halden.example"},
+    "users:give_role": {"role": Role.MANAGER.value, "place": "everywhere"},
+    "users:organization_create": {"name": "Bergen"},
+    "users:organization_rename": {"name": "Bergen"},
+    "identity:choose": {"provider": Provider.OKTA.value, "scope": "organization", "organization": ""},
+    "identity:setup": {
+        "issuer": "https://halden.okta.com", "client_id": "0oab8k2w", "client_secret": "a-secret", "scopes": "openid",
+        "client_authentication": "client_secret_basic", "organization": "",
+    },
+    "invitations:switch_begin": {"user": ""},
+    "invitations:switch_email": {"email": "vera.old@halden.example"},
+    "users:bulk_disable": {"user": ""},
+    "invitations:invite": {
+        "emails": "new@halden.example", "role": Role.VIEWER.value, "organization": "everywhere", "message": "Hello",
+    },
+}  # fmt: skip
+
+# What the lists read from their addresses.
+LISTS = {
+    "console:audit": ["q", "action", "result", "person", "since", "until", "at"],
+    "users:list": ["q", "status", "via", "role", "organization", "sort", "cursor"],
+    "users:organizations": ["cursor"],
+    "invitations:list": ["q", "state", "by", "organization", "cursor"],
+    "invitations:migrate": ["q", "cursor"],
+    "invitations:invite": ["email", "role", "organization"],
+}
+FORM = "application/x-www-form-urlencoded"
+BODIES = {
+    b"\xff\x00{": "application/json",
+    b"--x\r\nnot a part": "multipart/form-data; boundary=x",
+    b"a=%E9": f"{FORM}; charset=klingon",
+}
+
+PUBLIC_ARGS: dict[str, Callable[[World], list[str]]] = {
+    "identity:callback": lambda world: [world.draft.pk],
+    "identity:start": lambda world: [world.draft.pk],
+    "invitations:open": lambda world: [world.invitation.token],
+    "users:confirm": lambda world: [world.chloe.pk, "c0ffee-0123"],
+    "users:enterprise": lambda world: ["halden"],
+    "users:forgotten": lambda world: ["halden"],
+    "users:local": lambda world: ["halden"],
+    "users:reset": lambda world: [world.chloe.pk, "c0ffee-0123"],
+}
+
+
+@pytest.fixture
+def world(cast: Cast) -> World:
+    return World.build(cast)
+
+
+def _args(world: World, name: str) -> list[str]:
+    return ROUTES[name].args(world) if name in ROUTES else PUBLIC_ARGS.get(name, lambda _: [])(world)
+
+
+def _browser(world: World, name: str) -> Browser:
+    """An Enterprise Admin's, and for the entrance one of nobody who is known, with an invitation opened in it."""
+    if name in ROUTES:
+        return browser_of(world.cast.aiko)
+    browser = Browser(world.cast.halden)
+    type(world.invitation).objects.update(token_hash="")
+    world.invitation.keep_token()
+    browser.get(reverse("invitations:open", args=[world.invitation.token]))
+    return browser
+
+
+def _never_breaks(browser: Browser, method: str, address: str, **sent: Any) -> None:
+    """Ask, and undo whatever it did, here and in the browser, so that each question meets the same world."""
+    before = copy.deepcopy(browser.cookies)
+    with transaction.atomic():
+        is_raw = "content_type" in sent  # Then the bytes are sent as they are.
+        answer = (
+            browser.generic(method, address, **sent) if is_raw else getattr(browser, method.lower())(address, **sent)
+        )
+        if answer.streaming:
+            b"".join(answer.streaming_content)
+        assert answer.status_code < 500
+        transaction.set_rollback(True)
+    browser.cookies = before
+
+
+@pytest.mark.parametrize("name", sorted([*ROUTES, *PUBLIC]))
+def test_nonsense_in_every_field_at_once(world: World, name: str) -> None:
+    browser, address = _browser(world, name), reverse(name, args=_args(world, name))
+    methods = ROUTES[name].methods.split() if name in ROUTES else ["GET", "POST"]
+    for value in NASTY.values():
+        for method in methods:
+            _never_breaks(browser, method, address, data=dict.fromkeys(FIELDS, value))
+    for raw in RAW.values():
+        everywhere = b"&".join(field.encode() + b"=" + raw for field in FIELDS)
+        _never_breaks(browser, "GET", address, QUERY_STRING=everywhere.decode())
+        _never_breaks(browser, "POST", address, data=everywhere, content_type=FORM)
+    for body, kind in BODIES.items():
+        _never_breaks(browser, "POST", address, data=body, content_type=kind)
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_nonsense_in_one_parameter_of_a_list(world: World, name: str) -> None:
+    browser, address = _browser(world, name), reverse(name)
+    for field in LISTS[name]:
+        for value in NASTY.values():
+            _never_breaks(browser, "GET", address, data={field: value})
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_nonsense_in_one_field_of_a_form_that_is_right_otherwise(world: World, name: str) -> None:
+    browser, address, form = _browser(world, name), reverse(name, args=_args(world, name)), GOOD[name]
+    for field in form:
+        for value in NASTY.values():
+            _never_breaks(browser, "POST", address, data={**form, field: value})
+        _never_breaks(browser, "POST", address, data={key: form[key] for key in form if key != field})
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_nonsense_in_an_address(world: World, method: str) -> None:
+    browser = browser_of(world.cast.aiko)
+    for name in [*ROUTES, *PUBLIC_ARGS]:
+        args = _args(world, name)
+        for part in args:
+            for value in [*(quote(value, safe="") for value in NASTY.values()), "%ED%A0%80%FF", "0" * 5_000]:
+                _never_breaks(browser, method, reverse(name, args=args).replace(f"/{part}/", f"/{value}/"))
+
+
+@pytest.mark.parametrize(
+    "cookie", [LAST_ENTERPRISE_COOKIE, cookies.NAME, settings.SESSION_COOKIE_NAME, RESET_COOKIE, COOKIE, "messages"]
+)
+def test_nonsense_in_a_cookie(cast: Cast, cookie: str) -> None:
+    browser = Browser(cast.halden)
+    for value in ["", "\x00", "dev.AAAA", "ä" * 100, "a.b:c:d", "9" * 3_000, '{"a":']:
+        # Quoted as the standard library does it: octal escapes are how a NUL gets through.
+        browser.cookies[cookie] = value
+        for name in ("console:login", "invitations:opened", "users:reset_password", "console:dashboard"):
+            _never_breaks(browser, "GET", reverse(name))
+
+
+@pytest.mark.parametrize("header", ["Referer", "HX-Current-URL", "User-Agent", "X-Request-Id", "Accept-Language"])
+def test_nonsense_in_a_header(cast: Cast, header: str) -> None:
+    for value in ["http://[", "http://[::1]:99999/", "\x00", "é\xff" * 300, "x" * 5_000]:
+        for browser in (Browser(cast.halden), browser_of(cast.aiko)):
+            _never_breaks(browser, "POST", reverse("users:send_confirmation"), headers={header: value})
+            _never_breaks(browser, "GET", reverse("console:dashboard"), headers={header: value, "HX-Request": "true"})
+            _never_breaks(browser, "POST", reverse("users:local", args=["halden"]), headers={header: value})
