@@ -166,11 +166,12 @@ class Connection(models.Model):
 
         A copy, so that numbers only ever grow and an attempt is never taken for one with other values (R1). The
         values are those that were proved, letter by letter, so the proof is theirs too. Raises NotTestedError when
-        ``old`` was never tested.
+        ``old`` was never tested, and LastAdminError when nobody could administer the enterprise through its issuer.
         """
         if old.tested_at is None:
             raise NotTestedError
         with transaction.atomic():
+            enterprise = self.enterprise.lock()
             fresh = Connection.objects.select_for_update(of=("self",)).get(pk=self.pk)
             number = self.revisions.order_by("-number").values_list("number", flat=True)[0] + 1
             new = Revision(connection=self, number=number, created_by=by, created_at=at, **old.values)
@@ -181,16 +182,18 @@ class Connection(models.Model):
             if fresh.is_enabled:
                 self.serving = new
                 self.save(update_fields=["serving"])
+                keep_an_admin(enterprise)
         return new
 
     def enable(self, revision: Revision, at: datetime) -> None:
         """Let ``revision`` serve sign-ins from now on.
 
-        Raises NotTestedError when no test sign-in has proved it or it is not the newest any more, and
-        ScopeTakenError when another connection is enabled for the same scope. Then nothing is changed.
+        Raises NotTestedError when no test sign-in has proved it or it is not the newest any more,
+        ScopeTakenError when another connection is enabled for the same scope, and LastAdminError when nobody could
+        administer the enterprise any more: with another issuer everybody is a stranger. Then nothing is changed.
         """
         with transaction.atomic():
-            self.enterprise.lock()
+            enterprise = self.enterprise.lock()
             newest = self.latest
             if newest is None or newest.pk != revision.pk or newest.tested_at is None:
                 raise NotTestedError
@@ -200,6 +203,7 @@ class Connection(models.Model):
             self.serving, self.disabled_at = revision, None
             self.enabled_at = self.enabled_at or at
             self.save(update_fields=["serving", "enabled_at", "disabled_at"])
+            keep_an_admin(enterprise)
 
     def rival(self) -> Connection | None:
         """Return the other connection that is enabled for the same scope, if there is one."""

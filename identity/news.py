@@ -6,7 +6,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from identity.models import Connection
-from users.models import User, enterprise_admins
+from users.models import User, admins_to_tell
 from users.tasks import post_email
 
 
@@ -16,7 +16,7 @@ def tell_admins(connection: Connection, what: str, *, by: User, **context: objec
     ``what`` is revised, returned, enabled, disabled or deleted. ``context`` is shown, and never holds a secret.
     """
     enterprise = connection.enterprise
-    for admin in enterprise_admins(enterprise):
+    for admin in admins_to_tell(enterprise):
         admin.enterprise = enterprise
         post_email(
             "connection_changed",

@@ -16,7 +16,7 @@ from identity.models import Connection, NotTestedError, Revision, StillNeededErr
 from identity.proving import Touched
 from users.access import Permission, allowed
 from users.http import ConsoleRequest
-from users.models import Region
+from users.models import LastAdminError, Region
 
 SHOWN_REVISIONS = 10
 
@@ -114,6 +114,8 @@ def return_to(request: ConsoleRequest, pk: str, number: int) -> HttpResponse:
         new = proving.return_to(request, connection, old)
     except NotTestedError:
         return setup_page(request, connection, status=409, problem=_("Revision %d was never tested.") % number)
+    except LastAdminError:
+        return nobody_left(request, connection)
     sentence = (
         _("Revision %(new)d has the values of revision %(old)d, and serves.")
         if connection.is_enabled
@@ -170,6 +172,16 @@ def setup_page(
         "guide": f"identity/guides/{connection.provider}.html",
     }
     return render(request, "identity/setup.html", context, status=status)
+
+
+def nobody_left(request: ConsoleRequest, connection: Connection) -> HttpResponse:
+    """Say why the last Enterprise Admin who can sign in is not lost (M7); nothing was changed."""
+    connection.refresh_from_db()
+    problem = _(
+        "Nobody could administer this enterprise any more: every Enterprise Admin signs in with %(provider)s. "
+        "Give the role to somebody with a password first."
+    ) % {"provider": connection.name}
+    return setup_page(request, connection, status=409, problem=problem)
 
 
 def _back(connection: Connection, part: str = "") -> HttpResponseRedirect:

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from identity import claims, proving, steps
 from identity.models import Connection, NotTestedError, ScopeTakenError
-from identity.views.connections import connection_or_404, newest_or_404, setup_page
+from identity.views.connections import connection_or_404, newest_or_404, nobody_left, setup_page
 from users.access import Permission, allowed
 from users.http import ConsoleRequest
 from users.models import LastAdminError, User
@@ -56,6 +56,8 @@ def enable(request: ConsoleRequest, pk: str) -> HttpResponse:
         return setup_page(request, connection, status=409, problem=problem)
     except ScopeTakenError as taken:
         return setup_page(request, connection, status=409, problem=steps.scope_taken(taken.other))
+    except LastAdminError:
+        return nobody_left(request, connection)
     messages.success(request, _enabled(connection))
     return redirect("identity:setup", connection.pk)
 
@@ -79,12 +81,7 @@ def disable(request: ConsoleRequest, pk: str) -> HttpResponse:
     try:
         proving.disable(request, connection)
     except LastAdminError:
-        connection.refresh_from_db()
-        problem = _(
-            "Nobody could administer this enterprise any more: every Enterprise Admin signs in with %(provider)s. "
-            "Give the role to somebody with a password first."
-        ) % {"provider": connection.name}
-        return setup_page(request, connection, status=409, problem=problem)
+        return nobody_left(request, connection)
     messages.success(request, _("%(provider)s is disabled.") % {"provider": connection.name})
     return redirect("identity:setup", connection.pk)
 

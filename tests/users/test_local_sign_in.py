@@ -199,3 +199,15 @@ def test_a_disabled_enterprise_admin_is_out_with_the_next_request(cast: Cast, br
     try_it(browser, cast.aiko.email)
     User.objects.filter(pk=cast.aiko.pk).update(disabled_at=timezone.now())
     assert browser.get("/account/")["Location"] == "/login/?next=/account/"
+
+
+def test_an_admin_whose_provider_is_disabled_hears_of_break_glass_too(
+    cast: Cast, browser: Browser, okta: Connection, smtp_sink: Sink
+) -> None:
+    """T13: whoever cannot sign in just now needs the alarm most."""
+    cast.aiko.connection = okta
+    cast.aiko.save()
+    Connection.objects.update(enabled_at=None)
+    try_it(browser, cast.ingrid.email)
+    tasks.sweep()
+    assert {m["To"] for m in smtp_sink.messages} == {cast.ingrid.email, cast.aiko.email}

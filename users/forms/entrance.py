@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from audit.models import Result, record
 from users.backends import PasswordBackend
 from users.forms.fields import CurrentPasswordField, EmailField
-from users.models import Enterprise, Method, Throttle, TooManyTries, User, enterprise_admins, fold_email
+from users.models import Enterprise, Method, Throttle, TooManyTries, User, admins_to_tell, fold_email
 from users.models.enterprise import slug_validator
 from users.sessions import local_method, sign_in
 from users.tasks import ask, post_email
@@ -64,11 +64,11 @@ class FindEnterpriseForm(forms.Form):
             self.email = EmailField().clean(where)
             return where
         # Also the whole address, as copied from the browser.
-        path = urlsplit(where).path if "://" in where else where
-        slug = path.rstrip("/").partition("/e/")[2].partition("/")[0] or path.strip("/")
         try:
+            path = urlsplit(where).path if "://" in where else where
+            slug = (path.rstrip("/").partition("/e/")[2].partition("/")[0] or path.strip("/")).strip()
             slug_validator(slug.lower())
-        except ValidationError:
+        except (ValidationError, ValueError):
             raise ValidationError(_("This is neither an address such as halden nor an email."), "invalid") from None
         self.slug = slug.lower()
         return where
@@ -146,7 +146,7 @@ class LocalSignInForm(forms.Form):
                     actor=user,
                     result=Result.ALARM,
                 )
-                for admin in enterprise_admins(self.enterprise):
+                for admin in admins_to_tell(self.enterprise):
                     admin.enterprise = self.enterprise
                     post_email(
                         "break_glass_used",

@@ -87,7 +87,10 @@ class UserQuerySet(models.QuerySet["User"]):
         """Keep those who could sign in now: joined, not disabled, by a password or an enabled connection."""
         # Unusable passwords begin with an exclamation mark, and there is one hasher.
         local = Q(connection=None) & Q(password__startswith="argon2")  # noqa: S106
-        connected = Q(connection__enabled_at__isnull=False) & Q(subjects__connection=models.F("connection"))
+        # A subject is one of an issuer: when that is changed, those who were known by the old one are strangers.
+        connected = Q(connection__enabled_at__isnull=False) & Q(
+            subjects__connection=models.F("connection"), subjects__issuer=models.F("connection__serving__issuer")
+        )
         return self.filter(Q(joined_at__isnull=False, disabled_at=None) & (local | connected)).distinct()
 
 
@@ -252,6 +255,14 @@ class User(AbstractBaseUser):
 def enterprise_admins(enterprise: Enterprise) -> UserQuerySet:
     """Return the Enterprise Admins of ``enterprise`` who are able to sign in now; open invitations do not count."""
     return User.objects.of(enterprise).able_to_sign_in().filter(role_assignments__role=Role.ENTERPRISE_ADMIN)
+
+
+def admins_to_tell(enterprise: Enterprise) -> UserQuerySet:
+    """Return every Enterprise Admin who has joined and is not disabled: news of an emergency is also, and above all,
+    for those who cannot sign in because of it (T5, T13).
+    """
+    users = User.objects.of(enterprise).filter(joined_at__isnull=False, disabled_at=None)
+    return users.filter(role_assignments__role=Role.ENTERPRISE_ADMIN)
 
 
 def keep_an_admin(enterprise: Enterprise) -> None:
