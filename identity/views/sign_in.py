@@ -16,11 +16,7 @@ from django.shortcuts import render, resolve_url
 from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.views.generic import View
-from mozilla_django_oidc.views import (
-    OIDCAuthenticationCallbackView,
-    OIDCAuthenticationRequestView,
-    get_next_url,
-)
+from mozilla_django_oidc.views import OIDCAuthenticationCallbackView, OIDCAuthenticationRequestView
 
 from audit.actions import Action
 from audit.models import record
@@ -36,8 +32,7 @@ from invitations import cookies
 from invitations.models import Invitation
 from users.models import Method, User
 from users.sessions import sign_in
-
-LONGEST_NEXT = 1000
+from users.views.entrance import safe_next
 
 
 def addressed(pk: str) -> Connection:
@@ -86,8 +81,7 @@ class StartView(OIDCAuthenticationRequestView):
         if request.get_host() != urlsplit(home).netloc:
             # The provider comes back to the region's own address (R9), and only there the cookie is found again.
             return HttpResponseRedirect(home + request.get_full_path())
-        wanted = get_next_url(request, self.get_settings("OIDC_REDIRECT_FIELD_NAME", "next")) or ""
-        next_page = wanted if len(wanted) <= LONGEST_NEXT else ""
+        next_page = safe_next(request)
         try:
             url, state, attempt = begin(serving(self.connection), next=next_page, **self.get_extra_params(request))
         except SignInRefused as refusal:

@@ -185,3 +185,9 @@ def test_the_stranger_signs_in_at_home_only(journey: Journey) -> None:
     assert answer.status_code == 403
     assert not Session.objects.filter(enterprise=journey.cast.halden).exists()
     assert not Event.objects.of(journey.cast.halden).filter(action__startswith="session:").exists()
+
+
+@pytest.mark.parametrize("word", ["nowhere", "users:list", "a.b"])
+def test_next_that_is_no_path_is_dropped(journey: Journey, word: str) -> None:
+    """Such a word would be looked up among our routes when one is back, and found nowhere."""
+    assert journey.sign_in(next=word)["Location"] == "/"
