@@ -15,11 +15,11 @@ from django.utils.translation import ngettext
 
 from audit.models import record, record_each
 from invitations import addresses, tasks
-from invitations.models import HereAlready, Invitation
+from invitations.models import HereAlready, Invitation, NotRedeemable
 from users.access import Access, Permission
+from users.forms.fields import NameField, NewPasswordField
 from users.http import ConsoleRequest
 from users.models import Organization, Role, RoleAssignment, Status, User, fold_email
-from users.passwords import LONGEST
 
 MOST_AT_ONCE = 200
 EVERYWHERE = "everywhere"
@@ -119,8 +119,9 @@ class InviteForm(forms.Form):
             .filter(user__in=people)
             .exclude(self.access.reach(Permission.INVITE_PEOPLE))
         )
+        out_of_reach = {assignment.user_id for assignment in beyond}
         for user in people:
-            if user.email_folded not in told and user.pk in {assignment.user_id for assignment in beyond}:
+            if user.email_folded not in told and user.pk in out_of_reach:
                 told[user.email_folded] = _(
                     "%(email)s is invited already, to more than you may give. An Enterprise Admin can change that."
                 ) % {"email": user.email}
@@ -206,14 +207,8 @@ def _shortened(problems: list[str]) -> list[str]:
 class AcceptForm(forms.Form):
     """What a person without an identity provider enters to join: a name and a password of their own."""
 
-    name = forms.CharField(label=_("Your name"), max_length=100, widget=forms.TextInput(attrs={"autocomplete": "name"}))
-    password = forms.CharField(
-        label=_("Password"),
-        strip=False,
-        max_length=LONGEST * 4,
-        help_text=_("At least 12 characters. Anything you like: a sentence works well."),
-        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
-    )
+    name = NameField(label=_("Your name"), widget=forms.TextInput(attrs={"autocomplete": "name"}))
+    password = NewPasswordField()
 
     def __init__(self, data: Any = None, *, invitation: Invitation) -> None:
         super().__init__(data)
@@ -233,6 +228,8 @@ class AcceptForm(forms.Form):
         now = timezone.now()
         with transaction.atomic():
             user = self.invitation.redeem(email=self.invitation.email, at=now)
+            if not user.signs_in_with_password:  # A connection was enabled a moment ago (M3).
+                raise NotRedeemable("invitation_for_another_way")
             user.name = self.cleaned_data["name"]
             user.set_password(self.cleaned_data["password"])
             user.save(update_fields=["name", "password"])

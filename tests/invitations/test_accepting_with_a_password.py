@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from django.utils import timezone
 
 from audit.models import Event
-from invitations.models import Invitation, State
+from identity.models import Connection
+from invitations.forms import AcceptForm
+from invitations.models import Invitation, NotRedeemable, State
 from tests.cast import PASSWORD, Browser, Cast
 from tests.invitations.conftest import open_in
 from users.models import Method, Session
@@ -67,3 +70,20 @@ def test_accepting_needs_a_form_of_ours(cast: Cast, invitation: Invitation) -> N
     browser = Browser(cast.halden, enforce_csrf_checks=True)
     open_in(browser, invitation)
     assert browser.post(ACCEPT, {"name": "x", "password": PASSWORD}).status_code == 403
+
+
+def test_a_name_with_direction_marks_is_refused(cast: Cast, invitation: Invitation) -> None:
+    form = AcceptForm({"name": "Lena\u202e", "password": PASSWORD}, invitation=invitation)
+    assert "invisible characters" in str(form.errors["name"])
+
+
+def test_a_connection_enabled_between_the_page_and_the_button_is_the_way_in(cast: Cast, invitation: Invitation) -> None:
+    """M3: nobody joins with a password once all new users use the provider."""
+    form = AcceptForm({"name": "Lena Fischer", "password": PASSWORD}, invitation=invitation)
+    assert form.is_valid()
+    Connection.objects.create(enterprise=cast.halden, provider="okta", enabled_at=timezone.now())
+    with pytest.raises(NotRedeemable):
+        form.save(None)
+    invitation.refresh_from_db()
+    assert invitation.accepted_at is None
+    assert invitation.user.joined_at is None
