@@ -172,6 +172,9 @@ def client_address(request: HttpRequest) -> str | None:
         if len(forwarded) >= hops:
             address = forwarded[-hops]
     try:
-        return str(ipaddress.ip_address(address or ""))
+        # Without the interface it came in by, which is no part of an address that is kept.
+        ip = ipaddress.ip_address((address or "").partition("%")[0])
     except ValueError:
         return None
+    # A socket for both families shows IPv4 so; counted by /64 (T14), all of it would be one visitor.
+    return str(getattr(ip, "ipv4_mapped", None) or ip)
