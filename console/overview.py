@@ -201,7 +201,7 @@ def needs_of(enterprise: Enterprise, connection: Connection | None, at: datetime
 
 @dataclass(frozen=True)
 class Health:
-    """How the enterprise's enabled connection is doing; one query beside the connection's own."""
+    """How the enterprise's enabled connection is doing, as far as one may see who signs in by it."""
 
     connection: Connection
     linked: int
@@ -210,14 +210,13 @@ class Health:
     refused: int
 
     @classmethod
-    def of(cls, connection: Connection, at: datetime) -> Health:
-        events = Event.objects.of(connection.enterprise)
+    def of(cls, connection: Connection, users: UserQuerySet, events: EventQuerySet, at: datetime) -> Health:
         recent = events.between(at - timedelta(hours=24), None).aggregate(
             signed_in=Count("pk", Q(action=Action.SESSION_STARTED, details__connection=connection.pk)),
             refused=Count("pk", Q(action=Action.SESSION_REFUSED, details__connection=connection.pk)),
         )
         last = events.filter(action=Action.SESSION_STARTED, details__connection=connection.pk).newest_first().first()
-        return cls(connection, connection.subjects.count(), last, **recent)
+        return cls(connection, connection.subjects.filter(user__in=users).count(), last, **recent)
 
 
 @dataclass(frozen=True)
@@ -260,7 +259,7 @@ class Overview:
             invited = Invitation.objects.of(enterprise).exists()
             checklist = Checklist.of(access.user, connection, invited)
             needs = needs_of(enterprise, connection, at)
-        health = Health.of(connection, at) if connection and connection.is_enabled else None
+        health = Health.of(connection, users, events, at) if connection and connection.is_enabled else None
         activity = list(events.newest_first()[:6]) if access.may(Permission.SEE_AUDIT_LOG) else []
         return cls(
             people,

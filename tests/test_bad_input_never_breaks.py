@@ -120,8 +120,10 @@ BODIES = {
 }
 
 PUBLIC_ARGS: dict[str, Callable[[World], list[str]]] = {
-    "identity:callback": lambda world: [world.draft.pk],
-    "identity:start": lambda world: [world.draft.pk],
+    **dict.fromkeys(
+        sorted(name for name in PUBLIC - {"identity:logout"} if name.startswith("identity:")),
+        lambda world: [world.draft.pk],
+    ),
     "invitations:open": lambda world: [world.invitation.token],
     "users:confirm": lambda world: [world.chloe.pk, "c0ffee-0123"],
     "users:enterprise": lambda world: ["halden"],

@@ -15,7 +15,8 @@ from identity.models import Connection
 from identity.refused import Reason, SignInRefused
 from identity.round_trip import begin
 from identity.views.responses import never_kept, refuse, sent
-from identity.views.sign_in import LONGEST_NEXT, addressed, serving
+from identity.views.sign_in import addressed, serving
+from users.views.entrance import LONGEST_NEXT
 
 # The longest email there is (RFC 5321); half a hint would be a wrong one.
 LONGEST_HINT = 254

@@ -87,3 +87,16 @@ def test_the_dashboard_costs_a_fixed_number_of_statements(cast: Cast) -> None:
     with CaptureQueriesContext(connection) as queries:
         browser.get("/")
     assert len(queries) <= 14
+
+
+def test_who_signed_in_last_is_not_told_to_those_who_do_not_see_that_person(cast: Cast) -> None:
+    """T11: Oluwaseun looks at Oslo; Marcus is of Rotterdam."""
+    made = enable_okta(cast.halden, cast.ingrid)
+    Event.objects.create(
+        enterprise=cast.halden, action=Action.SESSION_STARTED, actor=cast.marcus, actor_label=str(cast.marcus),
+        details={"method": Method.CONNECTION, "connection": made.pk},
+    )  # fmt: skip
+    assert "Marcus Feld" in _page(cast)
+    page = _page(cast, "oluwaseun")
+    assert "Marcus Feld" not in page
+    assert "0 signed in, 0 refused" in page

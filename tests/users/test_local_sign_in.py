@@ -205,9 +205,8 @@ def test_an_admin_whose_provider_is_disabled_hears_of_break_glass_too(
     cast: Cast, browser: Browser, okta: Connection, smtp_sink: Sink
 ) -> None:
     """T13: whoever cannot sign in just now needs the alarm most."""
-    cast.aiko.connection = okta
+    cast.aiko.connection = Connection.objects.create(enterprise=cast.halden, provider=Provider.ENTRA)
     cast.aiko.save()
-    Connection.objects.update(enabled_at=None)
     try_it(browser, cast.ingrid.email)
     tasks.sweep()
     assert {m["To"] for m in smtp_sink.messages} == {cast.ingrid.email, cast.aiko.email}

@@ -27,8 +27,9 @@ RESERVED_SLUGS = frozenset(
     null okta operator organizations privacy root security settings signup sso static status support system users www
     """.split()  # noqa: SIM905 - a list of words is easier to read as words
 )
+SLUG = r"^[a-z0-9](?:[a-z0-9]|-(?!-)){1,38}[a-z0-9]$"
 slug_validator = RegexValidator(
-    r"^[a-z0-9](?:[a-z0-9]|-(?!-)){1,38}[a-z0-9]$",
+    SLUG,
     _("Use 3 to 40 lower-case letters, digits and single hyphens, beginning and ending with a letter or digit."),
 )
 

@@ -7,6 +7,7 @@ not: it is answered by email only, and everything else is the same for known and
 
 from __future__ import annotations
 
+import re
 from urllib.parse import urlencode
 
 from django.conf import settings
@@ -23,7 +24,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 from users.forms.entrance import FindEnterpriseForm, ForgottenPasswordForm, LocalSignInForm
 from users.middleware import LAST_ENTERPRISE_COOKIE
 from users.models import Enterprise
-from users.models.enterprise import slug_validator
+from users.models.enterprise import SLUG
 
 # Characters; it is also kept in the cookie of an attempt.
 LONGEST_NEXT = 1000
@@ -63,7 +64,7 @@ def find_enterprise(request: HttpRequest) -> HttpResponse:
     wanted = safe_next(request)
     if request.method != "POST" and not request.GET.keys() & {"other", "sent"}:
         hint = request.COOKIES.get(LAST_ENTERPRISE_COOKIE, "")
-        last = _enterprise(hint) if slug_validator.regex.fullmatch(hint) else None
+        last = _enterprise(hint) if re.fullmatch(SLUG, hint) else None
         if last:
             return redirect(last.url(_with_next(reverse("users:enterprise", args=[last.slug]), wanted)))
     form = FindEnterpriseForm(request.POST or None)
