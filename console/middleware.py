@@ -1,4 +1,4 @@
-"""One log line per request, and no request with a NUL in its address."""
+"""One log line per request."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import logging
 import time
 from collections.abc import Callable
 
-from django.core.exceptions import BadRequest
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django_guid import get_guid
@@ -42,19 +41,3 @@ class RequestLogMiddleware:
             },
         )
         return response
-
-
-class RefuseNulMiddleware:
-    """Answer 400 when a NUL stands in the address: PostgreSQL keeps none, and no page of ours asks for one.
-
-    Forms say so themselves, beside the field.
-    """
-
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        query = request.META.get("QUERY_STRING", "")
-        if "%00" in query or "\0" in query or "\0" in request.path_info:
-            raise BadRequest("a NUL in the address")
-        return self.get_response(request)

@@ -45,7 +45,7 @@ def index(request: ConsoleRequest) -> HttpResponse:
         need_someone=Count("pk", filter=is_in_one_of(NEED_SOMEONE, now)),
         ended=Count("pk", filter=is_in_one_of(ENDED, now)),
     )
-    chosen = {name: request.GET.get(name, "") for name in ("q", "state", "by", "organization")}
+    chosen = {name: request.GET.get(name, "").replace("\x00", "") for name in ("q", "state", "by", "organization")}
     inviters = list(User.objects.of(request.enterprise).filter(pk__in=mine.values("invited_by"))[:MOST_INVITERS])
     organizations = list(request.access.organizations(Permission.INVITE_PEOPLE))
     found = page(

@@ -34,7 +34,7 @@ def migrate(request: HttpRequest) -> HttpResponse:
     """Say what will happen, and offer those who can switch. Break-glass accounts are never among them."""
     request = cast(ConsoleRequest, request)
     people = _able_to_switch(request)
-    text = request.GET.get("q", "")[:254]
+    text = request.GET.get("q", "").replace("\x00", "")[:254]
     found = page(
         people.search(text).prefetch_related("role_assignments__organization"),
         by=("listed_as", "id"),
