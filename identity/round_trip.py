@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from identity.attempts import Attempt, Purpose
+from identity.confidence import Confidence
 from identity.models import Connection, Revision
 from identity.oidc import (
     Claims,
@@ -18,6 +19,7 @@ from identity.oidc import (
     RelyingParty,
     TokenResponse,
     authorization_url,
+    basic_credentials,
     check_response_issuer,
     exchange_code,
     fresh_nonce,
@@ -89,6 +91,9 @@ def proved(
     """
     rp, metadata = _prepared(revision)
     said = request.GET
+    confidence = Confidence(
+        rp.client_secret, basic_credentials(rp), attempt.verifier, attempt.nonce, said["state"], said.get("code", "")
+    )
     try:
         check_response_issuer(rp, metadata, said.get("iss"))
         if "error" in said:
@@ -96,9 +101,9 @@ def proved(
         code = said.get("code", "")
         if not code or len(code) > LONGEST_CODE:
             raise SignInRefused(Reason.RESPONSE_INCOMPLETE)
-        claims, tokens = _exchanged(rp, metadata, attempt, code, timezone.now())
+        claims, tokens = _exchanged(rp, metadata, attempt, code, timezone.now(), confidence)
     except Refused as refused:
-        raise SignInRefused.by_protocol(refused) from None
+        raise SignInRefused.by_protocol(confidence.refused(refused)) from None
     return Proof(connection, revision, attempt, claims, tokens.refresh_token, invitation)
 
 
@@ -116,7 +121,7 @@ def _prepared(revision: Revision) -> tuple[RelyingParty, Metadata]:
 
 
 def _exchanged(
-    rp: RelyingParty, metadata: Metadata, attempt: Attempt, code: str, at: datetime
+    rp: RelyingParty, metadata: Metadata, attempt: Attempt, code: str, at: datetime, confidence: Confidence
 ) -> tuple[Claims, TokenResponse]:
     """Exchange ``code`` and verify what it gave: one request to the provider. Raises Refused.
 
@@ -125,6 +130,7 @@ def _exchanged(
     """
     egress, cache = door().egress, door().cache
     tokens = exchange_code(rp, metadata, code, attempt.verifier, egress, at=at)
+    confidence.add(tokens.access_token, tokens.refresh_token, tokens.unverified_id_token)
     claims = verify_id_token(
         tokens.unverified_id_token,
         rp,
@@ -137,4 +143,4 @@ def _exchanged(
     )
     if attempt.purpose is not Purpose.SIGN_IN and lacks(claims, "email"):
         claims = with_userinfo(claims, rp, metadata, tokens.access_token, egress)
-    return claims, tokens
+    return confidence.claims(claims), tokens

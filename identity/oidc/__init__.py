@@ -32,7 +32,7 @@ from identity.oidc.logout import (
 )
 from identity.oidc.metadata import Metadata, discover, parse_metadata
 from identity.oidc.refusals import Code, Refused, origin_of, shown
-from identity.oidc.tokens import RefreshedTokens, TokenResponse, exchange_code, refresh
+from identity.oidc.tokens import RefreshedTokens, TokenResponse, basic_credentials, exchange_code, refresh
 from identity.oidc.userinfo import lacks, with_userinfo
 
 __all__ = [
@@ -57,6 +57,7 @@ __all__ = [
     "TokenResponse",
     "Whom",
     "authorization_url",
+    "basic_credentials",
     "challenge_of",
     "check_provider",
     "check_response_issuer",

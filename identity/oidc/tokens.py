@@ -14,6 +14,9 @@ from identity.oidc.id_token import MAX_TOKEN_CHARACTERS, epoch
 from identity.oidc.metadata import Metadata
 from identity.oidc.refusals import Code, Refused, from_egress
 
+# Longer is no name of a type, and may be the token itself.
+MAX_TOKEN_TYPE_CHARACTERS = 16
+
 _ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _ERRORS = {
     code.value: code
@@ -107,17 +110,24 @@ def _ask(rp: RelyingParty, metadata: Metadata, grant: dict[str, str], egress: Eg
     document = _document(response)
     token_type = document.get("token_type")
     if not isinstance(token_type, str) or token_type.lower() != "bearer":
-        raise Refused(Code.BAD_TOKEN_RESPONSE, expected="Bearer", got=text(token_type) or "")
+        raise Refused(Code.BAD_TOKEN_RESPONSE, expected="Bearer", got=text(token_type, MAX_TOKEN_TYPE_CHARACTERS) or "")
     return document
+
+
+def basic_credentials(rp: RelyingParty) -> str:
+    """Return client ID and secret as they go into a header: each form-encoded before they are joined.
+
+    RFC 6749, section 2.3.1.
+    """
+    pair = f"{quote_plus(rp.client_id)}:{quote_plus(rp.client_secret)}"
+    return b64encode(pair.encode("ascii")).decode()
 
 
 def _client_authentication(rp: RelyingParty, metadata: Metadata, headers: dict[str, str], now: float) -> dict[str, str]:
     """Return the form fields that prove who we are, or put the proof into `headers`."""
     match rp.auth_method:
         case AuthMethod.BASIC:
-            # Each half is form-encoded before they are joined (RFC 6749, section 2.3.1).
-            pair = f"{quote_plus(rp.client_id)}:{quote_plus(rp.client_secret)}"
-            headers["Authorization"] = "Basic " + b64encode(pair.encode("ascii")).decode()
+            headers["Authorization"] = f"Basic {basic_credentials(rp)}"
             return {}
         case AuthMethod.POST:
             return {"client_id": rp.client_id, "client_secret": rp.client_secret}
