@@ -12,16 +12,13 @@ from __future__ import annotations
 
 import json
 import secrets
-import socket
 import ssl
-import threading
 import time
 from base64 import b64decode, urlsafe_b64encode
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any
 from urllib.parse import parse_qsl, unquote_plus, urlencode, urlsplit
@@ -29,6 +26,8 @@ from urllib.parse import parse_qsl, unquote_plus, urlencode, urlsplit
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
+
+from tests.serving import Reply, Request, Server
 
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 _JWS = jwt.PyJWS()  # signs anything: a hostile provider need not make sense
@@ -71,31 +70,6 @@ class SigningKey:
         return _JWS.encode(json.dumps(claims).encode(), self.private, self.algorithm, headers={**named, **header})
 
 
-@dataclass(frozen=True)
-class Request:
-    """One request the provider got."""
-
-    method: str
-    path: str
-    query: dict[str, str]
-    form: dict[str, str]
-    headers: dict[str, str]
-
-
-@dataclass(frozen=True)
-class Reply:
-    """An answer, sent as it is."""
-
-    status: int = 200
-    body: bytes = b""
-    headers: dict[str, str] = field(default_factory=dict)
-
-    @classmethod
-    def json(cls, document: object, status: int = 200, **headers: str) -> Reply:
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return cls(status, json.dumps(document).encode(), {"Content-Type": "application/json", **named})
-
-
 Said = dict[str, Any]
 Change = Callable[[Said, Request], Said | Reply]
 
@@ -113,7 +87,8 @@ class Provider:
     """The provider. `person` is who signs in, or None for nobody assigned.
 
     `host` is the name it goes by; with `tls`, it speaks https. `clients` are ids and secrets; a public JWK in
-    `client_keys` lets a client in by private_key_jwt. `requests` and `connections` tell what it saw.
+    `client_keys` lets a client in by private_key_jwt. `requests` and `connections` tell what it saw, and `issued` is
+    every code and token it handed out.
     """
 
     def __init__(self, *, host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None) -> None:
@@ -129,7 +104,7 @@ class Provider:
         }
         self.clock: Callable[[], float] = time.time
         self.requests: list[Request] = []
-        self.connections = 0
+        self.issued: set[str] = set()
         self.on_discovery: Change = as_said
         self.on_keys: Change = as_said
         self.on_authorize: Change = as_said
@@ -139,12 +114,11 @@ class Provider:
         self._codes: dict[str, dict[str, str]] = {}
         self._refresh_tokens: dict[str, dict[str, str]] = {}
         self._access_tokens: dict[str, dict[str, Any]] = {}
-        self._server = _Server(("127.0.0.1", port), self, tls)
+        self._server = Server(port, self.answer, tls)
         self.issuer = f"{'https' if tls else 'http'}://{host}:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
 
     def __enter__(self) -> Provider:
-        self._thread.start()
+        self._server.start()
         return self
 
     def __exit__(
@@ -154,12 +128,11 @@ class Provider:
 
     def close(self) -> None:
         """Stop, as a provider that is down has. Closing again does nothing."""
-        if not self._thread.is_alive():
-            return
-        self._server.shutdown()
-        self._thread.join()
-        self._server.hang_up()
-        self._server.server_close()
+        self._server.stop()
+
+    @property
+    def connections(self) -> int:
+        return self._server.connections
 
     def hang_up(self) -> None:
         """Close every connection there is, as a provider does with idle ones."""
@@ -233,6 +206,7 @@ class Provider:
             }
         else:
             code = secrets.token_urlsafe(16)
+            self.issued.add(code)
             self._codes[code] = asked | {"person": json.dumps(self.person)}
             params["code"] = code
         said = self.on_authorize(params, request)
@@ -263,6 +237,7 @@ class Provider:
         if "offline_access" in asked["scope"].split():
             said["refresh_token"] = secrets.token_urlsafe(24)
             self._refresh_tokens[said["refresh_token"]] = asked
+        self.issued |= {said[name] for name in ("access_token", "id_token", "refresh_token") if name in said}
         return self.on_token(said, request)
 
     def _is_proved(self, asked: dict[str, str], form: dict[str, str]) -> bool:
@@ -327,74 +302,3 @@ class Provider:
             return Reply(200, b"Signed out.", {"Content-Type": "text/plain"})
         state = {"state": request.query["state"]} if "state" in request.query else {}
         return Reply(302, headers={"Location": back + ("?" + urlencode(state) if state else "")})
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-
-    def __init__(self, address: tuple[str, int], provider: Provider, tls: ssl.SSLContext | None) -> None:
-        self.provider = provider
-        self.tls = tls
-        self._open: set[socket.socket] = set()
-        self._lock = threading.Lock()
-        super().__init__(address, _Handler)
-
-    def finish_request(self, request: Any, client_address: Any) -> None:
-        with self._lock:
-            self.provider.connections += 1
-            self._open.add(request)
-        connection = request
-        try:
-            if self.tls:
-                connection = self.tls.wrap_socket(request, server_side=True)
-                with self._lock:
-                    self._open.add(connection)
-            _Handler(connection, client_address, self)
-        except OSError:
-            return  # the client went away, or did not trust us
-        finally:
-            with self._lock:
-                self._open -= {request, connection}
-            connection.close()
-
-    def hang_up(self) -> None:
-        with self._lock:
-            sockets = list(self._open)
-        for connection in sockets:
-            try:
-                connection.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                continue
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    wbufsize = -1  # one packet for an answer, or each would wait for the last one's acknowledgement
-    disable_nagle_algorithm = True
-    server: _Server
-
-    def _serve(self) -> None:
-        parts = urlsplit(self.path)
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        reply = self.server.provider.answer(
-            Request(
-                method=self.command,
-                path=parts.path,
-                query=dict(parse_qsl(parts.query)),
-                form=dict(parse_qsl(body.decode())),
-                headers={name.lower(): value for name, value in self.headers.items()},
-            )
-        )
-        self.send_response(reply.status)
-        for name, value in reply.headers.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(reply.body)))
-        self.end_headers()
-        self.wfile.write(reply.body)
-
-    do_GET = _serve
-    do_POST = _serve
-
-    def log_message(self, *args: Any) -> None:
-        """Say nothing: what was asked is in `requests`."""
