@@ -67,6 +67,9 @@ class ConnectionQuerySet(models.QuerySet["Connection"]):
     def enabled(self) -> ConnectionQuerySet:
         return self.filter(enabled_at__isnull=False)
 
+    def ever_enabled(self) -> ConnectionQuerySet:
+        return self.filter(Q(enabled_at__isnull=False) | Q(disabled_at__isnull=False))
+
     def fitting(self, organization: Organization | None) -> ConnectionQuerySet:
         """Keep enabled connections that serve ``organization``, its own before the enterprise's."""
         scope = Q(organization=None) | Q(organization=organization) if organization else Q(organization=None)

@@ -119,8 +119,11 @@ def sign_in(request: HttpRequest, user: User, method: Method) -> Session:
 
 
 def local_method(user: User) -> Method:
-    """Return how a local sign-in of ``user`` counts: as an emergency only once there is a provider to go around."""
-    is_emergency = user.is_break_glass and user.enterprise.connections.enabled().exists()
+    """Return how a local sign-in of ``user`` counts: as an emergency once there has been a provider to go around.
+
+    Also after it was disabled: that is when somebody has to look at who comes in by the other way.
+    """
+    is_emergency = user.is_break_glass and user.enterprise.connections.ever_enabled().exists()
     return Method.BREAK_GLASS if is_emergency else Method.PASSWORD
 
 

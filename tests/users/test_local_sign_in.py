@@ -137,6 +137,16 @@ def test_break_glass_is_marked_short_alarmed_and_audited(
     assert "Ingrid Solberg signed in to Halden Freight with a password on" in text_of(smtp_sink.newest())
 
 
+def test_break_glass_stays_an_emergency_when_the_provider_was_disabled(
+    cast: Cast, okta: Connection, browser: Browser
+) -> None:
+    """T13: every use is told, and most of all when somebody has switched the provider off."""
+    okta.disable(timezone.now())
+    try_it(browser, cast.ingrid.email)
+    assert cast.ingrid.sessions.get().method == Method.BREAK_GLASS
+    assert Event.objects.of(cast.halden).filter(action="break-glass:used").exists()
+
+
 def test_break_glass_stays_short_while_it_is_used(cast: Cast, okta: Connection, browser: Browser) -> None:
     try_it(browser, cast.ingrid.email)
     session = Session.objects.get()

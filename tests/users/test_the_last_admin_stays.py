@@ -11,7 +11,16 @@ from django.db import connection
 from django.utils import timezone
 
 from tests.cast import Cast, browser_of, make_enterprise, make_user
-from users.models import Enterprise, HasRolesError, LastAdminError, Role, RoleAssignment, User, enterprise_admins
+from users.models import (
+    BreakGlassError,
+    Enterprise,
+    HasRolesError,
+    LastAdminError,
+    Role,
+    RoleAssignment,
+    User,
+    enterprise_admins,
+)
 
 pytestmark = pytest.mark.servers
 
@@ -27,7 +36,16 @@ def test_one_of_two_admins_can_be_demoted_and_the_other_cannot(cast: Cast) -> No
     assert list(enterprise_admins(cast.halden)) == [cast.ingrid]
 
 
+def test_the_break_glass_account_stays_an_admin_while_it_is_the_only_one(cast: Cast) -> None:
+    """M1: with the provider down, it is who repairs it; that others are admins is no help then."""
+    with pytest.raises(BreakGlassError):
+        _admin_roles(cast.ingrid).revoke()
+    assert cast.ingrid in enterprise_admins(cast.halden)
+
+
 def test_the_last_admin_cannot_be_disabled(cast: Cast) -> None:
+    User.objects.of(cast.halden).update(is_break_glass=False)
+    cast.ingrid.refresh_from_db()
     _admin_roles(cast.ingrid).revoke()
     with pytest.raises(LastAdminError):
         cast.aiko.disable(timezone.now())

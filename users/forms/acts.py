@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -89,12 +90,12 @@ class Act(forms.Form):
         return self.person.pk == self.request.user.pk
 
     @property
-    def url(self) -> str:
-        raise NotImplementedError
+    @abstractmethod
+    def url(self) -> str: ...
 
     @property
-    def title(self) -> str:
-        raise NotImplementedError
+    @abstractmethod
+    def title(self) -> str: ...
 
     @property
     def text(self) -> str:
@@ -109,17 +110,17 @@ class Act(forms.Form):
         return _("Leave as it is")
 
     @property
-    def final(self) -> str:
-        raise NotImplementedError
+    @abstractmethod
+    def final(self) -> str: ...
 
     @property
+    @abstractmethod
     def done(self) -> str:
         """What is true afterwards."""
-        raise NotImplementedError
 
+    @abstractmethod
     def act(self, person: User, access: Access, at: datetime) -> None:
         """Do it, and record it, in the transaction that has locked the enterprise's row."""
-        raise NotImplementedError
 
     def record(self, **details: Any) -> None:
         record(self.action, enterprise=self.request.enterprise, request=self.request, target=self.person, **details)

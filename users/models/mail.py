@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from datetime import datetime, timedelta
 from typing import Any, Self
 
@@ -62,9 +63,9 @@ class Sendable(models.Model):
     def is_given_up(self) -> bool:
         return self.sent_at is None and self.attempts >= MOST_ATTEMPTS
 
+    @abstractmethod
     def record_bounce(self, reason: str) -> None:
         """Write to the audit log that this was given up; ``reason`` is a class name."""
-        raise NotImplementedError
 
     def mark_sent(self, at: datetime) -> None:
         self.sent_at, self.claimed_at, self.send_error = at, None, ""

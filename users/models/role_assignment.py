@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from audit.ids import new_id
 from users.models.enterprise import Enterprise, Organization
 from users.models.role import Role
-from users.models.user import User, keep_an_admin
+from users.models.user import BreakGlassError, User, enterprise_admins, keep_an_admin
 
 
 class RoleAssignmentQuerySet(models.QuerySet["RoleAssignment"]):
@@ -83,8 +83,14 @@ class RoleAssignment(models.Model):
         return self.organization_id is None
 
     def revoke(self) -> None:
-        """Take the role back. Raises LastAdminError when nobody could administer the enterprise any more."""
+        """Take the role back. Raises LastAdminError when nobody could administer the enterprise any more.
+
+        Raises BreakGlassError when no break-glass account could: with the provider down, nobody would repair it.
+        """
         with transaction.atomic():
             enterprise = self.enterprise.lock()
             self.delete()
             keep_an_admin(enterprise)
+            is_way_in = self.role == Role.ENTERPRISE_ADMIN and self.user.is_break_glass
+            if is_way_in and not enterprise_admins(enterprise).filter(is_break_glass=True).exists():
+                raise BreakGlassError
