@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 CLIENT_ID, CLIENT_SECRET = "bench", "bench-secret-0123456789abcdef0123456789"
-PEOPLE = 200
+PEOPLE = 600  # so many that nobody piles up the sessions of a week
 
 key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 kid = secrets.token_hex(8)

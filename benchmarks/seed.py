@@ -1,4 +1,4 @@
-"""Give our database an enterprise whose connection leads to the benchmark's provider, and its 200 people.
+"""Give our database an enterprise whose connection leads to the benchmark's provider, and its people.
 
 Run with our own settings: ``python -m benchmarks.seed ISSUER FILLER``; prints where a sign-in begins.
 """

@@ -30,7 +30,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from benchmarks import load
-from benchmarks.provider import CLIENT_ID, CLIENT_SECRET
+from benchmarks.provider import CLIENT_ID, CLIENT_SECRET, PEOPLE
 from demo.processes import Ports
 from demo.servers import Postgres, Valkey, prepare
 
@@ -233,7 +233,7 @@ def main(rounds: int, sign_ins: int) -> None:
         try:
             bench.start()
             for peer in PEERS:
-                bench.measure(peer, 200)  # Every pool filled, every key known, every person seen once.
+                bench.measure(peer, PEOPLE)  # Every pool filled, every key known, every person seen once.
             for number in range(rounds):
                 for peer in PEERS if number % 2 else PEERS[::-1]:
                     results[peer].append(bench.measure(peer, sign_ins))
