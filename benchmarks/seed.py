@@ -30,7 +30,9 @@ def main(issuer: str, filler: int) -> None:
     now = timezone.now()
     enterprise = Enterprise.objects.create(name="Bench", slug="bench", region=Region.EU)
     admin = person(enterprise, "admin", joined_at=now, email_confirmed_at=now)
+    admin.set_password("nobody signs in with this one")
     admin.save()
+    RoleAssignment.objects.create(enterprise=enterprise, user=admin, role=Role.ENTERPRISE_ADMIN)
     connection = Connection.objects.create(enterprise=enterprise, provider=Provider.OIDC, created_by=admin)
     revision = connection.revise(
         by=admin, at=now, secret=CLIENT_SECRET, issuer=issuer, client_id=CLIENT_ID,

@@ -161,7 +161,7 @@ class Bench:
         host, wsgi = "localhost", "benchmarks.peer.wsgi"
         if peer == "gatehouse":
             seed = [sys.executable, "-m", "benchmarks.seed", self.issuer, str(FILLER)]
-            path = subprocess.run(seed, cwd=ROOT, env=environment, check=True, capture_output=True, text=True).stdout
+            path = subprocess.run(seed, cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE, text=True).stdout
             host, wsgi, start = "eu.localhost", "console.wsgi", path.strip()
         else:
             with psycopg.connect(self.database(peer), autocommit=True) as connection:
