@@ -130,7 +130,15 @@ def furnish() -> tuple[dict[str, str], dict[str, tuple[str, bool]]]:
             connected = user.connection_id is not None and day < 11
             at = min(moment + timedelta(minutes=chance.randrange(600)), now)
             method, through = (Method.CONNECTION, connection.pk) if connected else (Method.PASSWORD, "")
-            _event(halden, at, Action.SESSION_STARTED, user, user, method=method, connection=through)
+            _event(
+                halden,
+                at,
+                Action.SESSION_STARTED,
+                user,
+                connection if connected else None,
+                method=method,
+                connection=through,
+            )
         if day in (1, 4, 8):
             _event(halden, moment, Action.SESSION_REFUSED, None, None, result=Result.REFUSED,
                    reason="not_assigned", connection=connection.pk)  # fmt: skip
