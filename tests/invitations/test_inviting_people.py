@@ -12,7 +12,7 @@ from identity.models import Connection
 from invitations import addresses
 from invitations.models import Invitation
 from tests.cast import Cast, browser_of, make_user
-from users.models import Role, User
+from users.models import Role, RoleAssignment, User
 
 pytestmark = pytest.mark.servers
 
@@ -157,6 +157,15 @@ def test_a_manager_invites_viewers_to_the_own_organization_and_no_others(cast: C
     for role, place in [(Role.MANAGER, cast.rotterdam.pk), (Role.VIEWER, cast.oslo.pk), (Role.VIEWER, "everywhere")]:
         assert browser.post(PAGE, form("lena@halden.example", role, place)).context["form"].errors
     assert browser.post(PAGE, form("lena@halden.example", Role.VIEWER, cast.rotterdam.pk)).status_code == 302
+
+
+def test_a_role_that_may_be_given_here_may_not_be_given_there(cast: Cast) -> None:
+    """T10: Marcus looks after Rotterdam; in Oslo a Manager, and Managers invite Viewers."""
+    RoleAssignment.objects.create(enterprise=cast.halden, user=cast.marcus, role=Role.MANAGER, organization=cast.oslo)
+    browser = browser_of(cast.marcus)
+    response = browser.post(PAGE, form("lena@halden.example", Role.MANAGER, cast.oslo.pk))
+    assert "You may not give this role there." in response.text
+    assert browser.post(PAGE, form("lena@halden.example", Role.MANAGER, cast.rotterdam.pk)).status_code == 302
 
 
 def test_an_enterprise_admin_is_one_for_the_whole_enterprise(cast: Cast) -> None:

@@ -34,7 +34,7 @@ def account(request: ConsoleRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def profile(request: ConsoleRequest) -> HttpResponse:
-    form = ProfileForm(request.POST or None, user=request.user)
+    form = ProfileForm(request.POST if request.method == "POST" else None, user=request.user)
     if request.method == "POST" and form.is_valid():
         form.save(request)
         messages.success(request, _("Your profile is saved."))
@@ -47,7 +47,7 @@ def change_password(request: ConsoleRequest) -> HttpResponse:
     """404 for those whose provider has the password."""
     if not request.user.signs_in_with_password:
         raise Http404
-    form = ChangePasswordForm(request.POST or None, user=request.user)
+    form = ChangePasswordForm(request.POST if request.method == "POST" else None, user=request.user)
     if request.method == "POST" and form.is_valid():
         with transaction.atomic():
             form.save(request, keep=request.session.row)

@@ -67,7 +67,7 @@ def find_enterprise(request: HttpRequest) -> HttpResponse:
         last = _enterprise(hint) if re.fullmatch(SLUG, hint) else None
         if last:
             return redirect(last.url(_with_next(reverse("users:enterprise", args=[last.slug]), wanted)))
-    form = FindEnterpriseForm(request.POST or None)
+    form = FindEnterpriseForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         if form.slug:
             return redirect(_with_next(reverse("users:enterprise", args=[form.slug]), wanted))
@@ -105,7 +105,7 @@ def local(request: HttpRequest, slug: str) -> HttpResponse:
         return nobody_here(request, slug)
     if way := elsewhere(request, here):
         return way
-    form = LocalSignInForm(request.POST or None, request=request, enterprise=here)
+    form = LocalSignInForm(request.POST if request.method == "POST" else None, request=request, enterprise=here)
     wanted = safe_next(request)
     if request.method == "POST" and form.is_valid():
         form.sign_in()
@@ -135,7 +135,7 @@ def forgotten(request: HttpRequest, slug: str) -> HttpResponse:
         return nobody_here(request, slug)
     if way := elsewhere(request, here):
         return way
-    form = ForgottenPasswordForm(request.POST or None)
+    form = ForgottenPasswordForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         form.ask(request, here)
         return redirect(f"{reverse('users:forgotten', args=[here.slug])}?sent")

@@ -116,7 +116,7 @@ def reset_password(request: HttpRequest) -> HttpResponse:
     user = _from_cookie(request)
     if user is None:
         return render(request, "users/link_over.html", {"what": "reset"}, status=410)
-    form = ResetPasswordForm(request.POST or None, user=user)
+    form = ResetPasswordForm(request.POST if request.method == "POST" else None, user=user)
     if request.method == "POST" and form.is_valid():
         form.save(request)
         messages.success(request, _("Your password is changed, and every session has ended. Sign in with the new one."))

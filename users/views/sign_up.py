@@ -27,7 +27,7 @@ def _region_here(request: HttpRequest) -> Region:
 def sign_up(request: HttpRequest) -> HttpResponse:
     """Create an enterprise and its break-glass account (M1)."""
     here = _region_here(request)
-    form = SignUpForm(request.POST or None, request=request, initial={"region": here})
+    form = SignUpForm(request.POST if request.method == "POST" else None, request=request, initial={"region": here})
     if request.method == "POST" and form.is_valid() and (user := form.save()):
         return _inside(request, user)
     return render(request, "users/sign_up.html", {"form": form, "region": here.label})
