@@ -10,21 +10,38 @@ from typing import Any
 
 from django.contrib.auth.backends import ModelBackend
 from django.db import IntegrityError
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from mozilla_django_oidc.auth import OIDCAuthenticationBackend
 
 from audit.actions import Action
+from audit.compiled import compiled
 from audit.models import printable, record
 from identity.attempts import Purpose
-from identity.models import Connection, Subject
+from identity.models import Connection, Revision, Subject
 from identity.oidc import Claims
 from identity.refused import Reason, SignInRefused, reason_of
 from identity.round_trip import Proof
 from invitations.models import Invitation, NotRedeemable
-from users.models import User
+from users.models import Enterprise, User
 
 NAME_CHARACTERS = User._meta.get_field("name").max_length
+
+
+@compiled
+def _known(enterprise: Enterprise, connection: Connection, revision: Revision, issuer: str, sub: str) -> QuerySet[User]:
+    return (
+        User.objects.of(enterprise)
+        .filter(
+            subjects__connection=connection,
+            subjects__issuer=issuer,
+            subjects__sub=sub,
+            subjects__connection__enabled_at__isnull=False,
+            subjects__connection__serving=revision,
+        )
+        .select_for_update(of=("self",))
+    )
 
 
 class OIDCBackend(OIDCAuthenticationBackend):
@@ -69,17 +86,7 @@ class OIDCBackend(OIDCAuthenticationBackend):
         Asked in the same statement: is the connection still enabled, with the very revision of the attempt (R1)?
         """
         connection = self.proof.connection
-        users = list(
-            User.objects.of(connection.enterprise)
-            .filter(
-                subjects__connection=connection,
-                subjects__issuer=claims.iss,
-                subjects__sub=claims.sub,
-                subjects__connection__enabled_at__isnull=False,
-                subjects__connection__serving=self.proof.revision,
-            )
-            .select_for_update(of=("self",))
-        )
+        users = _known(connection.enterprise, connection, self.proof.revision, claims.iss, claims.sub)
         for user in users:
             user.enterprise = connection.enterprise
         return users

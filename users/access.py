@@ -12,6 +12,7 @@ from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.translation import gettext_lazy as _
 
+from audit.compiled import compiled
 from audit.ids import is_id
 from users.models import Enterprise, Organization, Role, RoleAssignment, User
 
@@ -56,6 +57,11 @@ MAY_GIVE_UP_TO: dict[Role, Role | None] = {
 }
 
 
+@compiled
+def _roles_of(user: User) -> models.QuerySet[RoleAssignment]:
+    return RoleAssignment.objects.filter(user=user).order_by()
+
+
 class Access:
     """What one person may do in the enterprise of the session. Read once per request."""
 
@@ -72,7 +78,7 @@ class Access:
         """Read the roles of ``user`` (one query) and return what they permit; nothing for an anonymous visitor."""
         if not isinstance(user, User) and not user.is_authenticated:
             return cls(user, ())  # type: ignore[arg-type]
-        return cls(user, user.role_assignments.order_by())
+        return cls(user, _roles_of(user))
 
     def may(self, permission: Permission, organization: Organization | None = None) -> bool:
         """Return whether ``permission`` is held: anywhere, or, when one is named, for that organization."""

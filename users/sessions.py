@@ -6,16 +6,24 @@ query for session, user and enterprise together.
 
 from __future__ import annotations
 
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
 from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
+from audit.compiled import compiled
 from audit.models import client_address, printable
 from users.models import Method, Session, User
 from users.models.session import BREAK_GLASS_LIMIT, stored_key
+
+
+@compiled
+def _live(key: str, at: datetime) -> QuerySet[Session]:
+    return Session.objects.live(at).select_related("user__enterprise", "user__connection").filter(session_key=key)
 
 
 class SessionStore(DatabaseStore):
@@ -35,12 +43,11 @@ class SessionStore(DatabaseStore):
         return Session
 
     def load(self) -> dict[str, Any]:
-        live = Session.objects.live(timezone.now()).select_related("user__enterprise", "user__connection")
-        try:
-            self.row = live.get(session_key=stored_key(self.session_key or ""))
-        except Session.DoesNotExist:
+        found = _live(stored_key(self.session_key or ""), timezone.now())
+        if not found:
             self.row, self._session_key = None, None
             return {}
+        self.row = found[0]
         self.row.enterprise = self.row.user.enterprise
         self._stored = self.decode(self.row.session_data)
         return dict(self._stored)

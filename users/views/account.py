@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.contrib import messages
 from django.db import transaction
+from django.db.models import QuerySet
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -11,12 +14,18 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from audit.compiled import compiled
 from audit.models import record
 from users.forms.account import ChangePasswordForm, ProfileForm
 from users.http import ConsoleRequest
-from users.models import Enterprise, Session
+from users.models import Enterprise, Session, User
 from users.sessions import sign_out
 from users.views.entrance import signed_out
+
+
+@compiled
+def _live_sessions(user: User, at: datetime) -> QuerySet[Session]:
+    return Session.objects.filter(user=user).live(at).last_seen_first()
 
 
 @require_safe
@@ -24,7 +33,7 @@ def account(request: ConsoleRequest) -> HttpResponse:
     """Profile, password and sessions. Where sign-ins often land: it reads the sessions, and nothing else."""
     row = request.session.row
     assert row is not None  # noqa: S101 - the gate has let a session in
-    sessions = list(request.user.sessions.live(timezone.now()).last_seen_first())
+    sessions = _live_sessions(request.user, timezone.now())
     return render(
         request,
         "users/account.html",

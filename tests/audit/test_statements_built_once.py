@@ -1,0 +1,96 @@
+"""Compiled querysets: the rows are those that the queryset gives, whatever the values; only the SQL stays."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+from django.db import connection as database
+from django.db.models import QuerySet
+from django.db.transaction import TransactionManagementError
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from audit.compiled import compiled
+from identity.models import Connection, Provider, Revision
+from tests.cast import Cast
+from users.models import Enterprise, RoleAssignment, User
+
+pytestmark = pytest.mark.servers
+
+
+def test_each_call_gives_the_rows_of_its_own_values(cast: Cast) -> None:
+    @compiled
+    def named(enterprise: Enterprise, name: str) -> QuerySet[User]:
+        return User.objects.of(enterprise).filter(name=name)
+
+    assert named(cast.halden, "Marcus Feld") == [cast.marcus]
+    assert named(cast.halden, "Tomás Herrera") == [cast.tomas]
+    assert named(cast.stranger, "Tomás Herrera") == []
+    assert named(cast.halden, "Tomás' OR true; --%s") == []
+
+
+def test_the_queryset_is_built_once(cast: Cast) -> None:
+    built = []
+
+    @compiled
+    def people(enterprise: Enterprise) -> QuerySet[User]:
+        built.append(enterprise)
+        return User.objects.of(enterprise).order_by("email")
+
+    for enterprise in (cast.halden, cast.stranger, cast.halden):
+        assert people(enterprise) == list(User.objects.of(enterprise).order_by("email"))
+    assert len(built) == 1
+
+
+def test_related_rows_come_along(cast: Cast) -> None:
+    """Both of one that is there and of one that is not."""
+
+    @compiled
+    def roles(user: User) -> QuerySet[RoleAssignment]:
+        return RoleAssignment.objects.filter(user=user).select_related("user__enterprise", "organization")
+
+    roles(cast.ingrid)
+    with CaptureQueriesContext(database) as captured:
+        (marcus,), (ingrid,) = roles(cast.marcus), roles(cast.ingrid)
+        assert (marcus.user.enterprise.name, marcus.organization) == (cast.halden.name, cast.rotterdam)
+        assert ingrid.organization is None
+    assert len(captured) == 2
+
+
+def test_what_only_leaves_out_is_read_when_asked_for(cast: Cast) -> None:
+    @compiled
+    def named(pk: str) -> QuerySet[User]:
+        return User.objects.filter(pk=pk).only("name")
+
+    (marcus,) = named(cast.marcus.pk)
+    assert marcus.get_deferred_fields() >= {"email", "password"}
+    assert marcus.email == cast.marcus.email
+
+
+def test_columns_come_as_their_fields_hold_them(cast: Cast) -> None:
+    """JSON as data, times with their zone."""
+    connection = Connection.objects.create(enterprise=cast.halden, provider=Provider.OKTA, created_by=cast.ingrid)
+    revision = connection.revise(by=cast.ingrid, at=timezone.now(), secret=None, issuer="https://okta.example")
+    revision.findings = [{"state": "failed"}]
+    revision.save()
+
+    @compiled
+    def since(connection: Connection, at: datetime) -> QuerySet[Revision]:
+        return Revision.objects.filter(connection=connection, created_at__gt=at)
+
+    (found,) = since(connection, timezone.now() - timedelta(minutes=1))
+    assert (found.findings, found.created_at) == (revision.findings, revision.created_at)
+    assert since(connection, timezone.now()) == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_lock_needs_a_transaction() -> None:
+    cast = Cast.assemble()
+
+    @compiled
+    def locked(pk: str) -> QuerySet[User]:
+        return User.objects.filter(pk=pk).select_for_update()
+
+    with pytest.raises(TransactionManagementError):
+        locked(cast.marcus.pk)
