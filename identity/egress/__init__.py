@@ -6,7 +6,8 @@ proxy, no netrc and no cookie from anywhere. Time and size are bounded for the w
 
 Connections are kept alive and share one TLS context: making a context costs more than everything
 else in a sign-in. The address check runs whenever a connection is opened, so one that is reused has
-been checked too. Make one `Egress` per process, after any fork.
+been checked too, and one that the other end has closed is seen before a word is said on it. A POST of
+which anything may have arrived is never sent a second time. Make one `Egress` per process, after any fork.
 """
 
 from identity.egress.addresses import is_public, system_resolver

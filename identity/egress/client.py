@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import re
 import socket
 import ssl
 import threading
@@ -25,8 +26,14 @@ from identity.egress.errors import Blocked, EgressError, Redirected, TimedOut, T
 CONNECT_SECONDS = 3.0
 TOTAL_SECONDS = 10.0
 MAX_BYTES = 512 * 1024
-IDLE_SECONDS = 60.0
+# Shorter than the minute after which load balancers hang up, so that it is we who close first.
+IDLE_SECONDS = 50.0
 IDLE_PER_ORIGIN = 10
+# What a server may have closed while we were speaking is not used for the last second of its promise.
+_PROMISED = re.compile(r"(?:^|[,\s])timeout=([0-9]{1,6})(?![0-9])", re.ASCII)
+_MARGIN = 1.0
+# The longest TLS record (RFC 8446, section 5.1): of half a record the other end can make nothing.
+_RECORD = 16384
 
 Resolver = Callable[[str, int], Sequence[str]]
 Origin = tuple[str, str, int]
@@ -60,10 +67,6 @@ class _Deadlined(socket.socket):
         self._arm()
         return super().send(data, flags)
 
-    def sendall(self, data: Any, flags: int = 0, /) -> None:
-        self._arm()
-        super().sendall(data, flags)
-
 
 class _DeadlinedTLS(_Deadlined, ssl.SSLSocket):
     """The same, over TLS."""
@@ -74,7 +77,8 @@ class _Line(http.client.HTTPConnection):
 
     auto_open = 0
     sock: _Deadlined
-    idle_since = 0.0
+    good_until = 0.0
+    has_spoken = False
     unsent = b""
 
     def send(self, data: Any) -> None:
@@ -82,8 +86,11 @@ class _Line(http.client.HTTPConnection):
         self.unsent += data
 
     def flush(self) -> None:
-        data, self.unsent = self.unsent, b""
-        self.sock.sendall(data)
+        """Send it all. ``has_spoken`` says afterwards whether the server may have got any of it."""
+        data, self.unsent, self.has_spoken = memoryview(self.unsent), b"", False
+        while data:
+            data = data[self.sock.send(data[:_RECORD]) :]
+            self.has_spoken = True
 
     def is_quiet(self) -> bool:
         """Whether an idle connection is still good: not closed, and nothing came unasked."""
@@ -196,9 +203,11 @@ class Egress:
         if line:
             try:
                 answer = self._send(line, deadline, method, target, headers, body)
-            except ConnectionError:
-                # The server hung up on the idle connection just as we spoke, and answered nothing.
-                line = None
+            except (ConnectionError, ssl.SSLError):
+                # The server hung up on the idle connection just as we spoke. What it may have got is said again only
+                # if that changes nothing: a code or a refresh token counts as used, whatever came of it.
+                if line.has_spoken and method != "GET":
+                    raise
             else:
                 return self._receive(line, origin, answer)
         line = self._open(origin, deadline)
@@ -241,7 +250,7 @@ class Egress:
         finally:
             answer.close()
             if reusable:
-                self._give_back(line, origin)
+                self._give_back(line, origin, answer.getheader("Keep-Alive", ""))
             else:
                 line.close()
         return Response(answer.status, MappingProxyType(headers), body)
@@ -265,12 +274,14 @@ class Egress:
                 if not queue:
                     return None
                 line = queue.pop()  # the youngest: the older ones may then grow old and go
-            if time.monotonic() - line.idle_since < IDLE_SECONDS and line.is_quiet():
+            if time.monotonic() < line.good_until and line.is_quiet():
                 return line
             line.close()
 
-    def _give_back(self, line: _Line, origin: Origin) -> None:
-        line.idle_since = time.monotonic()
+    def _give_back(self, line: _Line, origin: Origin, promise: str) -> None:
+        promised = _PROMISED.search(promise)
+        keep = min(IDLE_SECONDS, float(promised[1]) - _MARGIN) if promised else IDLE_SECONDS
+        line.good_until = time.monotonic() + keep
         with self._lock:
             queue = self._idle.setdefault(origin, deque())
             queue.append(line)
@@ -279,11 +290,11 @@ class Egress:
             surplus.close()
 
     def _close_the_old(self) -> None:
-        too_old = time.monotonic() - IDLE_SECONDS
+        now = time.monotonic()
         old: list[_Line] = []
         with self._lock:
             for origin, queue in list(self._idle.items()):
-                while queue and queue[0].idle_since < too_old:
+                while queue and queue[0].good_until <= now:
                     old.append(queue.popleft())
                 if not queue:
                     del self._idle[origin]

@@ -1,15 +1,12 @@
-"""Time, size and patience have limits, and connections are worth keeping (T3, H29)."""
+"""Time, size and patience have limits (T3, H29)."""
 
 from __future__ import annotations
 
 import gzip
 import socket
-import threading
 import time
 import zlib
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -18,29 +15,7 @@ from hypothesis import strategies as st
 
 from identity.egress import Breaker, BreakerOpen, Egress, EgressError, Response, TimedOut, TooLarge, Unreachable
 from tests.provider import Provider, Reply
-
-
-@contextmanager
-def raw_server(speak: Callable[[socket.socket], None]) -> Iterator[str]:
-    """A server that reads a request and then says whatever `speak` says; its address."""
-    listener = socket.create_server(("127.0.0.1", 0))
-
-    def serve() -> None:
-        with suppress(OSError):
-            while True:
-                connection, _ = listener.accept()
-                with connection, suppress(OSError):
-                    connection.recv(65536)
-                    speak(connection)
-
-    thread = threading.Thread(target=serve, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
-    finally:
-        listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
-        thread.join()
+from tests.serving import raw_server
 
 
 def impatient(**options: Any) -> Egress:
@@ -182,72 +157,6 @@ def test_whatever_bytes_come_back_are_an_answer_or_a_coded_error(said: bytes) ->
             answer = error
         egress.close()
     assert isinstance(answer, Response) or str(answer) == getattr(answer, "code", "")
-
-
-def test_connections_are_kept_and_reused(provider: Provider, egress: Egress) -> None:
-    """T3, R16."""
-    for _ in range(10):
-        egress.get(provider.issuer + "/keys", key="c1")
-    assert (egress.requests_made, egress.connections_opened, provider.connections) == (10, 1, 1)
-
-
-def test_a_connection_that_the_server_closed_is_replaced_unnoticed(provider: Provider, egress: Egress) -> None:
-    """T3."""
-    egress.get(provider.issuer + "/keys", key="c1")
-    provider.hang_up()
-    assert egress.get(provider.issuer + "/keys", key="c1").status == 200
-    assert egress.connections_opened == 2
-
-
-def test_a_server_that_hangs_up_while_we_speak_is_asked_once_more() -> None:
-    """An idle connection may die at the very moment it is used; only then is a request repeated."""
-    said: list[bytes] = []
-
-    def once(connection: socket.socket) -> None:
-        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
-        said.append(connection.recv(65536))  # the second request is read, and the line cut
-
-    with raw_server(once) as url:
-        egress = Egress(allow_loopback_http=True)
-        assert egress.post(url, b"first", key="c1", headers={}).body == b"{}"
-        assert egress.post(url, b"second", key="c1", headers={}).body == b"{}"
-        egress.close()
-    assert b"second" in said[0]
-    assert egress.connections_opened == 2
-
-
-def test_an_unasked_answer_is_not_taken_for_the_next_one() -> None:
-    """A server that speaks out of turn loses its connection: its words are never matched to a later request."""
-
-    def eager(connection: socket.socket) -> None:
-        answer = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n"
-        connection.sendall(answer + b"1")
-        time.sleep(0.05)
-        with suppress(OSError):
-            connection.sendall(answer + b"2")
-            connection.recv(65536)
-
-    with raw_server(eager) as url:
-        egress = Egress(allow_loopback_http=True)
-        assert egress.get(url, key="c1").body == b"1"
-        time.sleep(0.15)
-        assert egress.get(url, key="c1").body == b"1"
-        egress.close()
-
-
-def test_many_threads_share_one_door(provider: Provider, egress: Egress) -> None:
-    """Thread-safe: every answer belongs to its question, and idle connections stay few."""
-
-    def ask(number: int) -> bool:
-        token = f"token-{number}"
-        answer = egress.get(f"{provider.issuer}/keys?n={number}", key="c1", headers={"X-Number": token})
-        return answer.status == 200
-
-    with ThreadPoolExecutor(8) as pool:
-        assert all(pool.map(ask, range(80)))
-    asked = {(request.query["n"], request.headers["x-number"]) for request in provider.requests}
-    assert asked == {(str(number), f"token-{number}") for number in range(80)}
-    assert egress.connections_opened <= 8
 
 
 def test_a_breaker_opens_after_failures_in_a_row_and_lets_one_find_out() -> None:

@@ -192,11 +192,7 @@ LIMITS: list[Scenario] = [
                 before=impatient),
     *everywhere(H29, "silent", "never answers", Reply(body=b"x", raw=True, pause=3), "provider_timeout", 503,
                 before=impatient),
-    *(scenario for scenario in everywhere(H29, "hangs-up", "hangs up without a word", Reply(raw=True), *down)
-      if scenario.id != "H29/token-hangs-up"),
-    # An idle connection may close at any time, so a request that got no answer on one is made once more.
-    H29("token-hangs-up", "takes the code and hangs up, then says it is used", answers("token", Reply(raw=True)),
-        refused("invalid_grant", tokens=2)),
+    *everywhere(H29, "hangs-up", "hangs up without a word", Reply(raw=True), *down),
     *everywhere(H29, "half", "hangs up in the middle", half, *down),
     *everywhere(H29, "endless", "never ends its answer properly", endless, *down),
     *everywhere(H29, "not-http", "does not speak HTTP", Reply(body=b"SSH-2.0-OpenSSH_9.6\r\n\r\n", raw=True), *down),
