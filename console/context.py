@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
+from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.functional import Promise, SimpleLazyObject
+from django.utils.safestring import SafeString
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from users.access import Permission
@@ -139,17 +143,27 @@ def _banners(request: HttpRequest) -> list[Banner]:
 
 def _navigation(request: HttpRequest) -> dict[str, Any]:
     match = request.resolver_match
-    here = match.view_name if match else ""
     access = request.access  # type: ignore[attr-defined]
+    held = frozenset(permission for permission in Permission if access.may(permission))
+    return {
+        "links": _links(match.view_name if match else "", held, get_language()),
+        "banners": _banners(request),
+    }
+
+
+@lru_cache(maxsize=1024)
+def _links(here: str, held: frozenset[Permission], language: str | None) -> SafeString:
+    """Draw the links for whoever holds these permissions, as they look on the page ``here``.
+
+    Kept: there are few kinds of people, and all of a kind have the same ones.
+    """
 
     def shown(items: tuple[NavItem, ...]) -> list[NavItem]:
         return [
-            NavItem(
-                item.label, item.icon, item.route, item.permission, item.pages,
-                url=reverse(item.route), is_current=any(here.startswith(page) for page in item.pages),
-            )
+            replace(item, url=reverse(item.route), is_current=any(here.startswith(page) for page in item.pages))
             for item in items
-            if item.permission is None or access.may(item.permission)
-        ]  # fmt: skip
+            if item.permission is None or item.permission in held
+        ]
 
-    return {"daily": shown(DAILY), "advanced": shown(ADVANCED), "banners": _banners(request)}
+    nav = {"daily": shown(DAILY), "advanced": shown(ADVANCED)}
+    return render_to_string("components/navigation.html", {"nav": nav})

@@ -4,19 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from functools import cache
+from datetime import date, datetime
+from functools import cache, lru_cache
 
 from django import template
+from django.template.base import Node, NodeList, Parser, Token
+from django.template.context import Context
+from django.template.exceptions import TemplateSyntaxError
+from django.template.loader_tags import BlockNode
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy as later
 from lucide.templatetags.lucide import lucide
 
 register = template.Library()
+
+# Days from today: how they begin a sentence, and how they stand inside of one.
+NEAR = {
+    -1: (later("Yesterday"), later("yesterday")),
+    0: (later("Today"), later("today")),
+    1: (later("Tomorrow"), later("tomorrow")),
+}
 
 
 @register.simple_tag
@@ -24,6 +36,33 @@ register = template.Library()
 def icon(name: str, size: int = 16, css: str = "") -> str:
     """A lucide icon, `size` pixels square, hidden from assistive technology: a word always stands beside it."""
     return lucide(name, size=size, stroke_width="1.75", aria_hidden="true", **{"class": f"icon {css}".strip()})
+
+
+class _Once(Node):
+    def __init__(self, nodelist: NodeList) -> None:
+        self.nodelist = nodelist
+        self.drawn: dict[str | None, SafeString] = {}  # by language
+
+    def render(self, context: Context) -> SafeString:
+        language = get_language()
+        if language not in self.drawn:
+            empty = Context()
+            empty.template = context.template
+            self.drawn[language] = self.nodelist.render(empty)
+        return self.drawn[language]
+
+
+@register.tag
+def once(parser: Parser, token: Token) -> _Once:
+    """Draw what is the same on every page, for everyone, a single time in each language: {% once %}…{% endonce %}.
+
+    It is drawn with nothing in the context, so that nothing of one person's page can be shown to another.
+    """
+    nodelist = parser.parse(("endonce",))
+    parser.delete_first_token()
+    if nodelist.get_nodes_by_type(BlockNode):
+        raise TemplateSyntaxError("A block is for other templates to fill: it cannot be drawn once.")
+    return _Once(nodelist)
 
 
 @register.filter
@@ -38,6 +77,12 @@ def initials(name: str) -> str:
 def _zone_name() -> str:
     """The city of the person's zone, or the zone's own name where it has no city ("UTC")."""
     return timezone.get_current_timezone_name().rpartition("/")[2].replace("_", " ")
+
+
+@lru_cache(maxsize=1024)
+def _day(day: date, style: str, language: str | None) -> str:
+    """A day in words: lists say the same few again and again."""
+    return date_format(day, style)
 
 
 @register.filter
@@ -56,11 +101,10 @@ def local_time(moment: datetime | None, place: str = "") -> str:
         return "—"
     local = timezone.localtime(moment)
     today = timezone.localdate()
-    near = {-1: (_("Yesterday"), _("yesterday")), 0: (_("Today"), _("today")), 1: (_("Tomorrow"), _("tomorrow"))}
-    words = near.get((local.date() - today).days)
+    words = NEAR.get((local.date() - today).days)
     if words:
-        return f"{words[place == 'inside']}, {date_format(local, 'H:i')}"
-    return date_format(local, "j M" if local.year == today.year else "j M Y")
+        return f"{words[place == 'inside']}, {local:%H:%M}"
+    return _day(local.date(), "j M" if local.year == today.year else "j M Y", get_language())
 
 
 @register.filter
@@ -68,7 +112,8 @@ def exact_time(moment: datetime | None) -> str:
     """A time that cannot be misread, zone included: "Monday 30 November 2026, 14:00 (Oslo)". None is "—"."""
     if moment is None:
         return "—"
-    return f"{date_format(timezone.localtime(moment), 'l j F Y, H:i')} ({_zone_name()})"
+    local = timezone.localtime(moment)
+    return f"{_day(local.date(), 'l j F Y', get_language())}, {local:%H:%M} ({_zone_name()})"
 
 
 def _span(seconds: float) -> str:
