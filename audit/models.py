@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
@@ -54,7 +54,10 @@ class EventQuerySet(models.QuerySet["Event"]):
 
 
 class Event(models.Model):
-    """One thing that happened. Written once, never changed; labels outlive the rows they name."""
+    """One thing that happened. Written once, never changed; labels outlive the rows they name.
+
+    One that stands for many of a flood says so with ``times``, which grows while the flood lasts (``Tally``).
+    """
 
     id = models.CharField(primary_key=True, max_length=12, default=new_id, editable=False)
     enterprise = models.ForeignKey(
@@ -74,6 +77,7 @@ class Event(models.Model):
     request_id = models.CharField(max_length=40, blank=True)
     reference = models.CharField(max_length=9, default=new_reference, editable=False)
     details = models.JSONField(default=dict, blank=True)
+    times = models.PositiveIntegerField(default=1, db_default=1)
 
     objects = EventQuerySet.as_manager()
 
@@ -88,6 +92,43 @@ class Event(models.Model):
 
     def __str__(self) -> str:
         return f"{self.action} {self.target_label}".strip()
+
+    def happened_again(self) -> None:
+        Event.objects.filter(pk=self.pk).update(times=models.F("times") + 1)
+        self.times += 1
+
+
+class Tally(models.Model):
+    """How much one source has written lately, so that what anybody can cause does not fill the log.
+
+    ``standing`` has the event that stands for all others of a kind, by kind, once the source's share is used up.
+    """
+
+    LASTS = timedelta(minutes=10)
+
+    key = models.CharField(primary_key=True, max_length=64)
+    since = models.DateTimeField()
+    written = models.PositiveIntegerField(default=0)
+    standing = models.JSONField(default=dict)
+
+    def __str__(self) -> str:
+        return self.key
+
+    @classmethod
+    def lock(cls, key: str, at: datetime) -> Tally:
+        """Return the tally ``key`` as it is ``at`` that time, locked until the caller's transaction ends."""
+        tally, _is_new = cls.objects.select_for_update().get_or_create(key=key, defaults={"since": at})
+        if at >= tally.since + cls.LASTS:
+            tally.since, tally.written, tally.standing = at, 0, {}
+        return tally
+
+    def standing_for(self, kind: str) -> Event | None:
+        return Event.objects.filter(pk=self.standing.get(kind, "")).first()
+
+    @classmethod
+    def forget(cls, at: datetime) -> None:
+        """Delete tallies that are over."""
+        cls.objects.filter(since__lt=at - cls.LASTS).delete()
 
 
 def record(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
-from django.db.models import Count, F, Q
+from django.db.models import Count, F, Q, Sum
 from django.db.models.functions import TruncDate
 from django.urls import reverse
 from django.utils.functional import Promise
@@ -70,7 +70,7 @@ def sign_ins_by_day(events: EventQuerySet, zone: ZoneInfo, today: date) -> list[
         .annotate(
             okta=Count("pk", started & Q(details__method=Method.CONNECTION)),
             password=Count("pk", started & ~Q(details__method=Method.CONNECTION)),
-            refused=Count("pk", refused),
+            refused=Sum("times", filter=refused, default=0),
         )
     )
     found = {row["day"]: Day(row["day"], row["okta"], row["password"], row["refused"]) for row in rows}
@@ -213,7 +213,7 @@ class Health:
     def of(cls, connection: Connection, users: UserQuerySet, events: EventQuerySet, at: datetime) -> Health:
         recent = events.between(at - timedelta(hours=24), None).aggregate(
             signed_in=Count("pk", Q(action=Action.SESSION_STARTED, details__connection=connection.pk)),
-            refused=Count("pk", Q(action=Action.SESSION_REFUSED, details__connection=connection.pk)),
+            refused=Sum("times", filter=Q(action=Action.SESSION_REFUSED, details__connection=connection.pk), default=0),
         )
         last = events.filter(action=Action.SESSION_STARTED, details__connection=connection.pk).newest_first().first()
         return cls(connection, connection.subjects.filter(user__in=users).count(), last, **recent)

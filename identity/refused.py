@@ -82,6 +82,11 @@ class SignInRefused(Exception):
     def page(self) -> Page:
         return REASONS[self.code].page
 
+    @property
+    def is_somebodys(self) -> bool:
+        """Whether the provider has proved who it was, be it somebody we know or not."""
+        return self.claims is not None or self.user is not None
+
 
 class Stop(StrEnum):
     """Where the path from person to provider to us ended, as ``components/path.html`` knows it."""

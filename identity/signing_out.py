@@ -10,9 +10,11 @@ from typing import Any
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 
 from audit.actions import Action
-from audit.models import Result, record
+from audit.models import record
+from identity.floods import record_unproved
 from identity.models import Connection, Grant, ReplayedError, SpentToken
 from identity.oidc import KeySource, Metadata, Refused, RelyingParty, SignOut, Whom, verify_logout_token
 from identity.providers import door
@@ -152,15 +154,12 @@ def _record_ended(
 def record_refusal(request: HttpRequest, connection: Connection, channel: Channel, refusal: NotHeard) -> None:
     """Put on record that the provider, or somebody who would like to be it, was not heard."""
     seen: dict[str, Any] = {"expected": refusal.expected, "got": refusal.got}
-    record(
+    record_unproved(
         Action.SIGN_OUT_REFUSED,
-        enterprise=connection.enterprise,
         request=request,
-        target=connection,
-        result=Result.REFUSED,
+        connection=connection,
         reason=refusal.reason,
+        at=timezone.now(),
         channel=channel.value,
-        connection=connection.pk,
-        provider=connection.label,
         **{name: value for name, value in seen.items() if value},
     )

@@ -13,6 +13,7 @@ from django.db import transaction
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
+from audit.models import Tally
 from users.emails import BATCH, send_batch
 from users.letters import answer, write
 from users.models import Enterprise, OutgoingEmail, Throttle, User
@@ -84,8 +85,9 @@ def _send(emails: SendableQuerySet) -> None:
 
 @shared_task
 def forget_expired() -> None:
-    """Delete sessions past their limits, throttles nobody fails on any more, and emails long sent or dropped."""
+    """Delete sessions past their limits, throttles and tallies that are over, and emails long sent or dropped."""
     now = timezone.now()
     SessionStore.clear_expired()
     Throttle.forget(now)
+    Tally.forget(now)
     OutgoingEmail.objects.filter(created_at__lt=now - KEEP_SENT).delete()

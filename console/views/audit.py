@@ -24,7 +24,7 @@ PAGE_SIZE = 50
 MOST_ROWS_IN_A_FILE = 100_000
 COLUMNS = (
     "at", "action", "result", "reason", "actor", "target_type", "target", "address", "device", "request_id",
-    "reference", "details",
+    "reference", "times", "details",
 )  # fmt: skip
 
 
@@ -80,7 +80,7 @@ def _rows(events: EventQuerySet) -> Iterator[str]:
     for event in events.iterator(chunk_size=2000):
         values = (
             event.at.isoformat(), event.action, event.result, event.reason, event.actor_label, event.target_type,
-            event.target_label, event.address or "", event.device, event.request_id, event.reference,
+            event.target_label, event.address or "", event.device, event.request_id, event.reference, str(event.times),
             json.dumps(event.details, ensure_ascii=False) if event.details else "",
         )  # fmt: skip
         yield writer.writerow([_plain(value) for value in values])

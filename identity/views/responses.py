@@ -20,6 +20,7 @@ from audit.actions import Action
 from audit.models import Event, Result, printable, record
 from identity import attempts
 from identity.attempts import Attempt, Purpose
+from identity.floods import record_unproved
 from identity.models import Connection
 from identity.oidc import Claims, thawed
 from identity.refused import SignInRefused, Stop
@@ -73,16 +74,27 @@ def sent(response: HttpResponse, request: HttpRequest, state: str, attempt: Atte
 
 
 def _recorded(request: HttpRequest, connection: Connection, refusal: SignInRefused, purpose: Purpose) -> Event:
-    details: dict[str, Any] = {"purpose": purpose.value, "connection": connection.pk, "provider": connection.label}
+    details: dict[str, Any] = {"purpose": purpose.value}
     if refusal.expected:
         details["expected"] = refusal.expected
     if refusal.got:
         details["got"] = refusal.got
     if refusal.claims:
         details["claims"] = {name: printable(value, 200) for name, value in readable(refusal.claims).items()}
+    reason, now = refusal.code.value, timezone.now()
     with transaction.atomic():
         if refusal.invitation:
-            refusal.invitation.mark_refused(refusal.code.value, timezone.now())
+            refusal.invitation.mark_refused(reason, now)
+        if not refusal.is_somebodys:
+            return record_unproved(
+                Action.SESSION_REFUSED,
+                request=request,
+                connection=connection,
+                reason=reason,
+                at=now,
+                invitation=refusal.invitation,
+                **details,
+            )
         return record(
             Action.SESSION_REFUSED,
             enterprise=connection.enterprise,
@@ -90,7 +102,9 @@ def _recorded(request: HttpRequest, connection: Connection, refusal: SignInRefus
             actor=refusal.user,
             target=refusal.invitation or connection,
             result=Result.REFUSED,
-            reason=refusal.code.value,
+            reason=reason,
+            connection=connection.pk,
+            provider=connection.label,
             **details,
         )
 
