@@ -1,7 +1,7 @@
-"""Querysets whose SQL is built once: for the few statements that every sign-in and every page needs.
+"""Statements whose SQL is built once: for the few that every sign-in and every page needs.
 
-Django builds the SQL of a queryset anew each time, from its expressions, and that takes several times longer than
-sending the statement and reading its answer. From call to call only the values in it differ.
+Django builds the SQL of a statement anew each time, from expressions, and that takes several times longer than sending
+it and reading its answer. From call to call only the values in it differ.
 """
 
 from __future__ import annotations
@@ -85,3 +85,43 @@ class _Statement(Generic[Row]):
             for convert in converters:
                 values[place] = convert(values[place], column, connection)
         return values
+
+
+def insert(row: Model) -> None:
+    """Write a new row whose key is not the database's to choose, as ``save(force_insert=True)`` does; no signals."""
+    connection = connections[DEFAULT_DB_ALIAS]
+    sql, fields = _insertion(type(row))
+    values = [field.get_db_prep_save(field.pre_save(row, True), connection) for field in fields]
+    with connection.cursor() as cursor:
+        cursor.execute(sql, values)
+    row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
+
+
+def update(row: Model, *names: str) -> None:
+    """Write these fields of a row that is there, as ``save(update_fields=names)`` does; no signals.
+
+    Nothing happens when the row is gone meanwhile.
+    """
+    connection = connections[DEFAULT_DB_ALIAS]
+    sql, fields = _change(type(row), names)
+    values = [field.get_db_prep_save(field.pre_save(row, False), connection) for field in fields]
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [*values, row.pk])
+
+
+@functools.cache
+def _insertion(model: type[Model]) -> tuple[str, list[Any]]:
+    fields = list(model._meta.concrete_fields)
+    columns, places = ", ".join(_quoted(field.column) for field in fields), ", ".join("%s" for _ in fields)
+    return f"INSERT INTO {_quoted(model._meta.db_table)} ({columns}) VALUES ({places})", fields  # noqa: S608
+
+
+@functools.cache
+def _change(model: type[Model], names: tuple[str, ...]) -> tuple[str, list[Any]]:
+    fields: list[Any] = [model._meta.get_field(name) for name in names]
+    changes, key = ", ".join(f"{_quoted(field.column)} = %s" for field in fields), _quoted(model._meta.pk.column)
+    return f"UPDATE {_quoted(model._meta.db_table)} SET {changes} WHERE {key} = %s", fields  # noqa: S608
+
+
+def _quoted(name: str | None) -> str:
+    return connections[DEFAULT_DB_ALIAS].ops.quote_name(name)  # type: ignore[arg-type]  # a concrete field has a column

@@ -14,6 +14,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from audit.compiled import insert
 from audit.ids import new_id, new_reference
 
 if TYPE_CHECKING:
@@ -152,7 +153,7 @@ def record(
     _name_actor(event, request, actor)
     if target is not None:
         _name_target(event, target)
-    event.save(force_insert=True)
+    insert(event)
     return event
 
 

@@ -1,4 +1,4 @@
-"""One log line per request."""
+"""One log line per request, and the content security policy of its answer."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import logging
 import time
 from collections.abc import Callable
 
+from csp.constants import HEADER
+from csp.middleware import CSPMiddleware
+from csp.utils import build_policy
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django_guid import get_guid
@@ -40,4 +43,24 @@ class RequestLogMiddleware:
                 "address": client_address(request),
             },
         )
+        return response
+
+
+class SecurityPolicyMiddleware(CSPMiddleware):
+    """django-csp's, which works the policy out anew for every answer: but for a few, it is the same one for all.
+
+    There are no nonces: nothing stands inline.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        super().__init__(get_response)
+        self.policy = build_policy()
+
+    def process_request(self, request: HttpRequest) -> None:
+        return
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        if any(name.startswith("_csp_") for name in vars(response)):
+            return super().process_response(request, response)
+        response.headers.setdefault(HEADER, self.policy)
         return response

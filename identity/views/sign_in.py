@@ -20,7 +20,7 @@ from django.views.generic import View
 from mozilla_django_oidc.views import OIDCAuthenticationCallbackView, OIDCAuthenticationRequestView
 
 from audit.actions import Action
-from audit.compiled import compiled
+from audit.compiled import compiled, insert
 from audit.models import record
 from identity import attempts
 from identity.attempts import Attempt, Purpose
@@ -205,7 +205,7 @@ class CallbackView(OIDCAuthenticationCallbackView):
         )
         if proof.refresh_token:
             grant.keep(proof.refresh_token)
-        grant.save(force_insert=True)
+        insert(grant)
         record(
             Action.SESSION_STARTED,
             enterprise=self.connection.enterprise,

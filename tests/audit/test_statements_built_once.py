@@ -1,17 +1,20 @@
-"""Compiled querysets: the rows are those that the queryset gives, whatever the values; only the SQL stays."""
+"""Statements whose SQL is kept read and write what Django would read and write, whatever the values."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 
 import pytest
+from django.db import IntegrityError, transaction
 from django.db import connection as database
 from django.db.models import QuerySet
 from django.db.transaction import TransactionManagementError
+from django.forms import model_to_dict
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from audit.compiled import compiled
+from audit.compiled import compiled, insert, update
+from audit.models import Event
 from identity.models import Connection, Provider, Revision
 from tests.cast import Cast
 from users.models import Enterprise, RoleAssignment, User
@@ -94,3 +97,40 @@ def test_a_lock_needs_a_transaction() -> None:
 
     with pytest.raises(TransactionManagementError):
         locked(cast.marcus.pk)
+
+
+def test_an_inserted_row_is_what_was_to_be_written(cast: Cast) -> None:
+    """With the defaults of its fields, and as if it had been saved: a second save changes it."""
+    event = Event(
+        enterprise=cast.halden, action="x:y", actor=cast.ingrid, address="2001:db8::1", details={"a": [1, "é"]}
+    )
+    insert(event)
+    found = Event.objects.get(pk=event.pk)
+    assert model_to_dict(found) == model_to_dict(event)
+    assert (found.at, found.reference) == (event.at, event.reference)
+    event.reason = "later"
+    event.save()
+    assert Event.objects.get(pk=event.pk).reason == "later"
+
+
+def test_a_row_is_inserted_once(cast: Cast) -> None:
+    event = Event(enterprise=cast.halden, action="x:y")
+    insert(event)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        insert(event)
+
+
+def test_an_update_writes_the_named_fields_of_one_row(cast: Cast) -> None:
+    now, tomas = timezone.now(), cast.tomas.name
+    cast.marcus.last_login, cast.marcus.name = now, "Not to be written"
+    update(cast.marcus, "last_login")
+    cast.marcus.refresh_from_db()
+    cast.tomas.refresh_from_db()
+    assert (cast.marcus.last_login, cast.marcus.name) == (now, "Marcus Feld")
+    assert (cast.tomas.last_login, cast.tomas.name) == (None, tomas)
+
+
+def test_an_update_of_a_row_that_is_gone_does_nothing(cast: Cast) -> None:
+    User.objects.filter(pk=cast.mallory.pk).delete()
+    update(cast.mallory, "last_login")
+    assert not User.objects.filter(pk=cast.mallory.pk).exists()

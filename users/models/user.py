@@ -17,6 +17,7 @@ from django.db.models.functions import Concat, Lower, Trim
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from audit.compiled import update
 from audit.ids import new_id
 from users.models.enterprise import Enterprise, Organization
 from users.models.role import LastAdminError, Role
@@ -204,7 +205,7 @@ class User(AbstractBaseUser):
     def sign_in_recorded(self, at: datetime) -> None:
         """Remember when this person last signed in: one UPDATE of one column."""
         self.last_login = at
-        User.objects.filter(pk=self.pk).update(last_login=at)
+        update(self, "last_login")
 
     # ---- What is done to an account. Each locks the enterprise's row, so that two administrators acting at once
     # ---- see each other's work (M7, T15). Sessions end in the same transaction.
