@@ -10,6 +10,10 @@ class Action(models.TextChoices):
     """``noun:verbed``, and the verb phrase that stands between who did it and whom or what it was done to."""
 
     ENTERPRISE_CREATED = "enterprise:created", _("created the enterprise")
+    ENTERPRISE_EXPORTED = "enterprise:exported", _("exported everything in")
+    ENTERPRISE_CLOSED = "enterprise:closed", _("closed")
+    ENTERPRISE_REOPENED = "enterprise:reopened", _("opened again")
+    ENTERPRISE_DELETED = "enterprise:deleted", _("deleted for good")
     EMAIL_CONFIRMED = "email:confirmed", _("confirmed the email of")
     SESSION_STARTED = "session:started", _("signed in")
     SESSION_REFUSED = "session:refused", _("was refused")

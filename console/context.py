@@ -91,6 +91,13 @@ ADVANCED: tuple[NavItem, ...] = (
         Permission.MIGRATE_PEOPLE,
         ("invitations:migrate", "invitations:switch"),
     ),
+    NavItem(
+        _("Enterprise"),
+        "landmark",
+        "console:enterprise",
+        Permission.CLOSE_ENTERPRISE,
+        ("console:enterprise", "console:close"),
+    ),
 )
 
 

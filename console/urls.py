@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from console.views import audit, dashboard, errors, health
+from console.views import audit, dashboard, enterprise, errors, health
 from invitations import tracking
 from users.views import entrance
 
@@ -11,6 +11,11 @@ console_patterns = [
     path("login/", entrance.find_enterprise, name="login"),
     path("audit/", audit.audit_log, name="audit"),
     path("audit/download/", audit.download, name="audit_download"),
+    path("advanced/enterprise/", enterprise.enterprise, name="enterprise"),
+    path("advanced/enterprise/export/", enterprise.export, name="export"),
+    path("advanced/enterprise/close/", enterprise.close, name="close"),
+    path("closed/", enterprise.closed, name="closed"),
+    path("closed/reopen/", enterprise.reopen, name="reopen"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
 ]

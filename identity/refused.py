@@ -46,6 +46,7 @@ class Reason(StrEnum):
     INVITATION_EXPIRED = "invitation_expired"
     INVITATION_FOR_SOMEONE_ELSE = "invitation_for_someone_else"
     INVITATION_FOR_ANOTHER_WAY = "invitation_for_another_way"
+    ENTERPRISE_CLOSED = "enterprise_closed"
     INVITER_GONE = "inviter_gone"
     INVITER_MAY_NOT_GIVE_ROLE = "inviter_may_not_give_role"
 
@@ -242,6 +243,13 @@ SEND_AGAIN = Page(
     (_("Ask an administrator of %(enterprise)s to send the invitation again. Give them the reference below."),),
     retry=False,
 )  # fmt: skip
+CLOSED = Page(
+    403, Stop.HOUSE, _SAID_NO,
+    _("%(enterprise)s is closed"),
+    _("Its administrators have closed it. Nobody can join while it is."),
+    (_("Ask whoever invited you whether it will be opened again. Then the invitation works, as long as it lasts."),),
+    retry=False,
+)  # fmt: skip
 OTHER_TESTER = Page(
     403, Stop.HOUSE, _UNEXPECTED,
     _("This test belongs to another session"),
@@ -390,6 +398,7 @@ REASONS: dict[Code | Reason, Why] = {
         SOMEONE_ELSE, _("Signed in as %(got)s, who was not invited by this link. Invite that address, if it is right.")
     ),
     Reason.INVITATION_FOR_ANOTHER_WAY: Why(SEND_AGAIN, _("Invited to sign in another way. Send the invitation again.")),
+    Reason.ENTERPRISE_CLOSED: Why(CLOSED, _("Open the enterprise again, if people are to join it.")),
     Reason.INVITER_GONE: Why(SEND_AGAIN, _("Whoever invited is no longer active here. Send the invitation again.")),
     Reason.INVITER_MAY_NOT_GIVE_ROLE: Why(
         SEND_AGAIN, _("Whoever invited may not give this role any more. Send the invitation again yourself.")

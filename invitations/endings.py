@@ -67,6 +67,13 @@ def ending(reason: str, invitation: Invitation | None) -> Ending:
                 _("Somebody at %(enterprise)s has disabled it since the invitation was sent.") % who,
                 (_("Ask an administrator of %(enterprise)s.") % who,),
             )
+        case "enterprise_closed":
+            return Ending(
+                403,
+                _("%(enterprise)s is closed") % who,
+                _("Its administrators have closed it. Nobody can join while it is."),
+                (_("Ask %(by)s whether it will be opened again. The link works then, for as long as it lasts.") % who,),
+            )
         case "connection_disabled":
             return Ending(
                 403,

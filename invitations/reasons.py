@@ -24,6 +24,7 @@ WORDS: dict[str, str | Promise] = {
     "invitation_for_someone_else": gettext_lazy("Someone with another email signed in"),
     "email_missing": gettext_lazy("The provider sent no email: allow the scope “email” there"),
     "account_disabled": gettext_lazy("This account is disabled"),
+    "enterprise_closed": gettext_lazy("The enterprise was closed"),
     "inviter_gone": gettext_lazy("Whoever sent it is no longer here: send it again"),
     "inviter_may_not_give_role": gettext_lazy("Whoever sent it may no longer give this role: send it again"),
     "subject_taken": gettext_lazy("That sign-in belongs to another person here already"),

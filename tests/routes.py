@@ -113,6 +113,11 @@ ROUTES: dict[str, Route] = {
     "console:dashboard": Route(ANYONE),  # Who has no role is led to the own account.
     "console:audit": Route(ADMINISTERS),
     "console:audit_download": Route(ADMINISTERS),
+    "console:enterprise": Route(ADMINISTERS),
+    "console:export": Route(ADMINISTERS),
+    "console:close": Route(ADMINISTERS, methods=ASKS_AND_ACTS),
+    "console:closed": Route(ANYONE),  # Leads to the dashboard while the enterprise is open.
+    "console:reopen": Route(ADMINISTERS, methods="POST"),
     "users:account": Route(ANYONE),
     "users:profile": Route(ANYONE, methods=ASKS_AND_ACTS),
     "users:change_password": Route(ANYONE, methods=ASKS_AND_ACTS),

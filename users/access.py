@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.core.exceptions import PermissionDenied
 from django.db import models
@@ -35,6 +35,7 @@ class Permission(models.TextChoices):
     MANAGE_CONNECTIONS = "manage_connections", _("Set up, test, enable and disable identity providers")
     MIGRATE_PEOPLE = "migrate_people", _("Move people to the identity provider")
     SEE_AUDIT_LOG = "see_audit_log", _("See and download the audit log")
+    CLOSE_ENTERPRISE = "close_enterprise", _("Export everything, and close the enterprise")
 
 
 _VIEWER = frozenset({Permission.SEE_DASHBOARD, Permission.SEE_PEOPLE})
@@ -194,6 +195,15 @@ def allowed(
         return gate
 
     return decorate
+
+
+View = TypeVar("View", bound=Callable[..., HttpResponseBase])
+
+
+def serves_closed(view: View) -> View:
+    """Let a view be called in a closed enterprise, too; every other one leads to the page that says so (R7)."""
+    view.serves_closed = True  # type: ignore[attr-defined]
+    return view
 
 
 def person_or_404(request: HttpRequest, pk: str, permission: Permission = Permission.SEE_PEOPLE) -> User:

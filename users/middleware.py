@@ -11,9 +11,10 @@ from django.conf import settings
 from django.contrib.auth.middleware import AuthenticationMiddleware, LoginRequiredMiddleware
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.auth.views import redirect_to_login
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import render, resolve_url
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.cache import add_never_cache_headers
 from django.utils.functional import SimpleLazyObject
@@ -68,6 +69,8 @@ class SignInRequiredMiddleware(LoginRequiredMiddleware):
             row = request.session.row  # type: ignore[attr-defined]
             row.touch(timezone.now(), client_address(request))
             timezone.activate(zone(row.user.time_zone))
+            if row.enterprise.is_closed and not getattr(view_func, "serves_closed", False):
+                return _led_to(request, reverse("console:closed"))
         return response
 
     def handle_no_permission(  # type: ignore[override]
@@ -75,9 +78,7 @@ class SignInRequiredMiddleware(LoginRequiredMiddleware):
     ) -> HttpResponseBase:
         """R8: a script gets 401 and where to sign in again, since it would follow a redirect without saying so."""
         response = redirect_to_login(_page(request), resolve_url(settings.LOGIN_URL))
-        if request.headers.get("HX-Request") or request.headers.get("X-Requested-With"):
-            return HttpResponse(status=401, headers={"HX-Redirect": response["Location"]})
-        return response
+        return _led_to(request, response["Location"], status=401)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """Say how long to wait, whichever form has counted the tries."""
@@ -98,6 +99,13 @@ class SignInRequiredMiddleware(LoginRequiredMiddleware):
         if request.session.accessed and not response.has_header("Cache-Control"):
             add_never_cache_headers(response)
         return response
+
+
+def _led_to(request: HttpRequest, url: str, status: int = 403) -> HttpResponse:
+    """Return the way to another page; to a script ``status`` and where that is, since it cannot be led there."""
+    if request.headers.get("HX-Request") or request.headers.get("X-Requested-With"):
+        return HttpResponse(status=status, headers={"HX-Redirect": url})
+    return HttpResponseRedirect(url)
 
 
 def _page(request: HttpRequest) -> str:

@@ -16,7 +16,8 @@ from kombu.exceptions import OperationalError
 from audit.models import Tally
 from users.emails import BATCH, send_batch
 from users.letters import answer, write
-from users.models import Enterprise, OutgoingEmail, Throttle, User
+from users.models import Enterprise, OutgoingEmail, Throttle, User, admins_to_tell
+from users.models.enterprise import REMIND_BEFORE
 from users.sessions import SessionStore
 
 if TYPE_CHECKING:
@@ -55,6 +56,13 @@ def post_email(name: str, *, user: User, **context: Any) -> OutgoingEmail:
     return row
 
 
+def tell_admins(enterprise: Enterprise, name: str, **context: Any) -> None:
+    """Ask for the email ``name`` to every Enterprise Admin."""
+    for admin in admins_to_tell(enterprise):
+        admin.enterprise = enterprise
+        post_email(name, user=admin, **context)
+
+
 def ask(name: str, *, email: str, enterprise: Enterprise | None = None) -> None:
     """Leave a question about ``email`` for a worker to answer, by email only (``users.letters.answer``)."""
     row = OutgoingEmail.objects.create(enterprise=enterprise, user=None, name=name, context={"email": email})
@@ -91,3 +99,21 @@ def forget_expired() -> None:
     Throttle.forget(now)
     Tally.forget(now)
     OutgoingEmail.objects.filter(created_at__lt=now - KEEP_SENT).delete()
+
+
+@shared_task
+def delete_closed() -> None:
+    """Remind who closed an enterprise that its time to return ends; and delete what nobody came back for."""
+    now = timezone.now()
+    for days in REMIND_BEFORE:
+        for enterprise in Enterprise.objects.to_remind(days, now):
+            _remind(enterprise, days)
+    for enterprise in Enterprise.objects.gone(now):
+        enterprise.delete_for_good(now)
+
+
+def _remind(enterprise: Enterprise, days: int) -> None:
+    with transaction.atomic():
+        # Once, whoever else runs this at the same time.
+        if Enterprise.objects.to_remind(days, timezone.now()).filter(pk=enterprise.pk).update(reminded_days=days):
+            tell_admins(enterprise, "enterprise_ends_soon")

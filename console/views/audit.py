@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import json
-from collections.abc import Iterator
 from zoneinfo import ZoneInfo
 
 from django.http import StreamingHttpResponse
@@ -15,17 +12,14 @@ from django.views.decorators.http import require_GET
 
 from audit.actions import Action
 from audit.keyset import page
-from audit.models import Event, EventQuerySet, record
+from audit.models import Event, record
+from console.export import EVENT_COLUMNS, event_rows, lines
 from console.forms import AuditFilter
 from users.access import Permission, allowed
 from users.http import ConsoleRequest
 
 PAGE_SIZE = 50
 MOST_ROWS_IN_A_FILE = 100_000
-COLUMNS = (
-    "at", "action", "result", "reason", "actor", "target_type", "target", "address", "device", "request_id",
-    "reference", "times", "details",
-)  # fmt: skip
 
 
 @allowed(Permission.SEE_AUDIT_LOG)
@@ -61,34 +55,10 @@ def download(request: ConsoleRequest) -> HttpResponseBase:
     record(Action.AUDIT_DOWNLOADED, enterprise=request.enterprise, request=request)
     name = f"audit-{request.enterprise.slug}-{timezone.localdate():%Y-%m-%d}.csv"
     return StreamingHttpResponse(
-        _rows(events[:MOST_ROWS_IN_A_FILE]),
+        lines(EVENT_COLUMNS, event_rows(events[:MOST_ROWS_IN_A_FILE])),
         content_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )
-
-
-class _Line:
-    """A file that hands back what is written to it, so that csv can be streamed."""
-
-    def write(self, line: str) -> str:
-        return line
-
-
-def _rows(events: EventQuerySet) -> Iterator[str]:
-    writer = csv.writer(_Line())
-    yield writer.writerow(COLUMNS)
-    for event in events.iterator(chunk_size=2000):
-        values = (
-            event.at.isoformat(), event.action, event.result, event.reason, event.actor_label, event.target_type,
-            event.target_label, event.address or "", event.device, event.request_id, event.reference, str(event.times),
-            json.dumps(event.details, ensure_ascii=False) if event.details else "",
-        )  # fmt: skip
-        yield writer.writerow([_plain(value) for value in values])
-
-
-def _plain(value: str) -> str:
-    """Keep a spreadsheet from taking what somebody typed for a formula."""
-    return f"'{value}" if value[:1] in "=+-@\t\r" and value else value
 
 
 def _zone() -> ZoneInfo:

@@ -81,9 +81,12 @@ class InvitationQuerySet(SendableQuerySet):
         return self.filter(is_in_state(state, at))
 
     def due(self, at: datetime) -> InvitationQuerySet:
-        """Not sent are those that were revoked, used or have expired before; nor, yet, whose inviter is unconfirmed."""
+        """Not sent are those that were revoked, used or have expired before; nor, yet, whose inviter is unconfirmed.
+
+        In a closed enterprise they wait, too: it may be opened again.
+        """
         confirmed = Q(invited_by__email_confirmed_at__isnull=False, invited_by__disabled_at=None)
-        return super().due(at).live(at).filter(confirmed)
+        return super().due(at).live(at).filter(confirmed, enterprise__closed_at=None)
 
     def for_email(self, email: str) -> InvitationQuerySet:
         return self.filter(email_folded=fold_email(email))
@@ -407,6 +410,8 @@ class Invitation(Sendable):
         state = self.state(at)
         if state in ENDED:
             return f"invitation_{state.value}"
+        if self.enterprise.is_closed:
+            return "enterprise_closed"
         if self.user is None or self.user.email_folded != self.email_folded:
             return "invitation_for_someone_else"
         if self.user.disabled_at:

@@ -1,4 +1,4 @@
-from users.models.enterprise import Enterprise, NotEmptyError, Obstacles, Organization, Region
+from users.models.enterprise import ClosedError, Enterprise, NotEmptyError, Obstacles, Organization, Region
 from users.models.mail import OutgoingEmail, Sendable
 from users.models.role import LastAdminError, Role
 from users.models.role_assignment import RoleAssignment
@@ -18,6 +18,7 @@ from users.models.user import (
 
 __all__ = [
     "BreakGlassError",
+    "ClosedError",
     "EmailTakenError",
     "Enterprise",
     "HasRolesError",

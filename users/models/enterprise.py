@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -15,10 +15,17 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from audit.ids import new_id
+from audit.models import record
 
 if TYPE_CHECKING:
     from users.models.role_assignment import RoleAssignmentQuerySet
-    from users.models.user import UserQuerySet
+    from users.models.session import Session, SessionQuerySet
+    from users.models.user import User, UserQuerySet
+
+# How long a closed enterprise can be opened again; then everything in it is deleted.
+RETURN_WITHIN = timedelta(days=30)
+# How many days before that its Enterprise Admins are reminded.
+REMIND_BEFORE = (7, 1)
 
 # Addresses that would read as ours, or as somebody's office.
 RESERVED_SLUGS = frozenset(
@@ -50,6 +57,21 @@ class Region(models.TextChoices):
         return urlsplit(self.origin).netloc
 
 
+class EnterpriseQuerySet(models.QuerySet["Enterprise"]):
+    def gone(self, at: datetime) -> EnterpriseQuerySet:
+        """Keep those whose time to return is over."""
+        return self.filter(closed_at__lte=at - RETURN_WITHIN)
+
+    def to_remind(self, days: int, at: datetime) -> EnterpriseQuerySet:
+        """Keep closed ones that are deleted within ``days`` and have not been told so yet."""
+        soon = self.filter(closed_at__lte=at - RETURN_WITHIN + timedelta(days=days)).exclude(pk__in=self.gone(at))
+        return soon.filter(models.Q(reminded_days=None) | models.Q(reminded_days__gt=days))
+
+
+class ClosedError(Exception):
+    """The enterprise is closed already, or not closed. Nothing was changed."""
+
+
 class Enterprise(models.Model):
     """A customer. Everything else belongs to one."""
 
@@ -60,8 +82,14 @@ class Enterprise(models.Model):
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     idle_minutes = models.PositiveIntegerField(default=60)
     session_hours = models.PositiveIntegerField(default=12)
+    closed_at = models.DateTimeField(null=True, blank=True, editable=False)
+    closed_by = models.ForeignKey("users.User", on_delete=models.SET_NULL, null=True, editable=False, related_name="+")
+    # Of ``REMIND_BEFORE``, the one that was said last.
+    reminded_days = models.PositiveSmallIntegerField(null=True, editable=False)
 
+    objects = EnterpriseQuerySet.as_manager()
     users: UserQuerySet
+    sessions: SessionQuerySet
 
     def __str__(self) -> str:
         return self.name
@@ -85,6 +113,48 @@ class Enterprise(models.Model):
     @property
     def session_limit(self) -> timedelta:
         return timedelta(hours=self.session_hours)
+
+    @property
+    def is_closed(self) -> bool:
+        return self.closed_at is not None
+
+    @property
+    def gone_at(self) -> datetime | None:
+        """When everything in it is deleted; None while it is open."""
+        return self.closed_at + RETURN_WITHIN if self.closed_at else None
+
+    def close(self, *, by: User, at: datetime, keeping: Session | None = None) -> None:
+        """Close it for everyone, and end all sessions but ``keeping``. Raises ClosedError when that was done already.
+
+        What is in it stays for ``RETURN_WITHIN``. Whoever signs in meanwhile sees the page that says so, and nothing
+        else (R7).
+        """
+        with transaction.atomic():
+            if self.lock().is_closed:
+                raise ClosedError
+            self.closed_at, self.closed_by, self.reminded_days = at, by, None
+            self.save(update_fields=["closed_at", "closed_by", "reminded_days"])
+            self.sessions.exclude(pk=keeping.pk if keeping else None).delete()
+
+    def reopen(self) -> None:
+        """Let everything be as it was. Raises ClosedError when it is open."""
+        with transaction.atomic():
+            if not self.lock().is_closed:
+                raise ClosedError
+            self.closed_at, self.closed_by, self.reminded_days = None, None, None
+            self.save(update_fields=["closed_at", "closed_by", "reminded_days"])
+
+    def delete_for_good(self, at: datetime) -> bool:
+        """Delete everything in it, unless it was opened again a moment ago, and return whether that was done.
+
+        What remains is one event that belongs to no enterprise.
+        """
+        with transaction.atomic():
+            if not Enterprise.objects.gone(at).select_for_update().filter(pk=self.pk).exists():
+                return False
+            record("enterprise:deleted", enterprise=None, target=self)
+            self.delete()
+        return True
 
     def lock(self) -> Enterprise:
         """Take this enterprise's row lock until the transaction ends, and return the row as it is now.
