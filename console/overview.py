@@ -185,6 +185,17 @@ def needs_of(enterprise: Enterprise, connection: Connection | None, at: datetime
                 _("Go on"),
             )
         )
+    for person in User.objects.of(enterprise).with_email_to_decide().order_by("listed_as", "id")[:MOST_NEEDS]:
+        needs.append(
+            Need(
+                "at-sign",
+                False,
+                _("%(name)s has another email at the provider") % {"name": person.label},
+                person.provider_email,
+                reverse("users:detail", args=[person.pk]),
+                _("Decide"),
+            )
+        )
     stuck = Q(refused_at__isnull=False) | Q(bounced_at__isnull=False)
     invitations = Invitation.objects.of(enterprise).live(at).filter(stuck).select_related("user")
     for invitation in invitations.order_by("-issued_at")[:MOST_NEEDS]:

@@ -19,12 +19,14 @@ from audit.actions import Action
 from audit.compiled import compiled
 from audit.models import printable, record
 from identity.attempts import Purpose
-from identity.models import Connection, Revision, Subject
+from identity.models import Connection, EmailRule, Revision, Subject
 from identity.oidc import Claims
 from identity.refused import Reason, SignInRefused, reason_of
 from identity.round_trip import Proof
 from invitations.models import Invitation, NotRedeemable
-from users.models import Enterprise, User
+from users.emails import is_deliverable
+from users.models import EmailTakenError, Enterprise, User
+from users.tasks import post_email
 
 NAME_CHARACTERS = User._meta.get_field("name").max_length
 
@@ -98,7 +100,37 @@ class OIDCBackend(OIDCAuthenticationBackend):
             raise SignInRefused(Reason.SUBJECT_TAKEN, claims=claims, invitation=invitation)
         if not user.is_active:
             raise SignInRefused(Reason.ACCOUNT_DISABLED, claims=claims, invitation=invitation, user=user)
+        if user.hear_email(claims.email):
+            self._note_email(user, claims.email)
         return user
+
+    def _note_email(self, user: User, email: str) -> None:
+        """Put on record that the provider names another address, and follow it where that is the rule."""
+        connection, before = self.proof.connection, user.email
+        if connection.email_rule == EmailRule.FOLLOW and is_deliverable(email):
+            try:
+                user.change_email(email)
+            except EmailTakenError:
+                pass  # Somebody else here has it: for an administrator to decide.
+            else:
+                told = {"before": before, "after": email, "by": connection.label}
+                self._record_email(Action.USER_EMAIL_CHANGED, user, before=before, after=email)
+                for address in (before, email):
+                    post_email("email_changed", user=user, to=address, **told)
+                post_email("confirm_email", user=user)
+                return
+        self._record_email(Action.USER_EMAIL_DIFFERS, user, email=before, at_the_provider=email)
+
+    def _record_email(self, action: Action, user: User, **details: Any) -> None:
+        record(
+            action,
+            enterprise=self.proof.connection.enterprise,
+            request=self.request,
+            actor=user,
+            target=user,
+            connection=self.proof.connection.pk,
+            **details,
+        )
 
     def create_user(self, claims: Claims) -> User:
         """Redeem the invitation for the proven email, and know this subject from now on (T9, T10)."""

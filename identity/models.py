@@ -60,6 +60,13 @@ class ClientAuthentication(models.TextChoices):
     POST = "client_secret_post", _("Client secret, in the body")
 
 
+class EmailRule(models.TextChoices):
+    """What follows when the provider calls somebody by another email than ours. Never a second account."""
+
+    SHOW = "show", _("Show me the difference")
+    FOLLOW = "follow", _("Use the new address")
+
+
 class ConnectionQuerySet(models.QuerySet["Connection"]):
     def of(self, enterprise: Enterprise) -> ConnectionQuerySet:
         return self.filter(enterprise=enterprise)
@@ -86,6 +93,7 @@ class Connection(models.Model):
         Organization, on_delete=models.RESTRICT, null=True, blank=True, related_name="connections"
     )
     serving = models.ForeignKey("Revision", on_delete=models.RESTRICT, null=True, blank=True, related_name="+")
+    email_rule = models.CharField(max_length=8, choices=EmailRule.choices, default=EmailRule.SHOW)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
     enabled_at = models.DateTimeField(null=True, blank=True)

@@ -26,6 +26,7 @@ urlpatterns = [
     path("advanced/identity-provider/<row:pk>/test-result/", proving.test_result, name="test_result"),
     path("advanced/identity-provider/<row:pk>/enable/", proving.enable, name="enable"),
     path("advanced/identity-provider/<row:pk>/disable/", proving.disable, name="disable"),
+    path("advanced/identity-provider/<row:pk>/email-rule/", proving.email_rule, name="email_rule"),
     path("advanced/identity-provider/<row:pk>/delete/", connections.discard, name="discard"),
     path("advanced/identity-provider/<row:pk>/return-to/<int:number>/", connections.return_to, name="return_to"),
 ]

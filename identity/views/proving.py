@@ -15,7 +15,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 
 from identity import claims, proving, steps
-from identity.models import Connection, NotTestedError, ScopeTakenError
+from identity.models import Connection, EmailRule, NotTestedError, ScopeTakenError
 from identity.views.connections import connection_or_404, newest_or_404, nobody_left, setup_page
 from users.access import Permission, allowed
 from users.http import ConsoleRequest
@@ -84,6 +84,18 @@ def disable(request: ConsoleRequest, pk: str) -> HttpResponse:
         return nobody_left(request, connection)
     messages.success(request, _("%(provider)s is disabled.") % {"provider": connection.name})
     return redirect("identity:setup", connection.pk)
+
+
+@require_POST
+@allowed(Permission.MANAGE_CONNECTIONS)
+def email_rule(request: ConsoleRequest, pk: str) -> HttpResponse:
+    connection = connection_or_404(request, pk)
+    rule = request.POST.get("email_rule", "")
+    if rule not in EmailRule:
+        return setup_page(request, connection, status=422, problem=_("Choose what happens when an email changes."))
+    proving.set_email_rule(request, connection, EmailRule(rule))
+    messages.success(request, _("Saved. It holds from the next sign-in on."))
+    return HttpResponseRedirect(reverse("identity:setup", args=[connection.pk]) + "#emails")
 
 
 @require_GET

@@ -14,6 +14,7 @@ from audit.actions import Action
 from users.access import Access
 from users.forms.acts import Act
 from users.forms.fields import EmailField
+from users.http import ConsoleRequest
 from users.models import EmailTakenError, Status, User, fold_email
 from users.tasks import post_email
 
@@ -88,3 +89,70 @@ class ChangeEmail(Act):
         for address in [new] if is_same else [old, new]:
             post_email("email_changed", user=person, to=address, **told)
         post_email("confirm_email", user=person)
+
+
+class TakeProviderEmail(ChangeEmail):
+    """Give the account the address that the provider names. Nothing is typed: it was heard at a proven sign-in."""
+
+    def __init__(self, request: ConsoleRequest, person: User, **kwargs: Any) -> None:
+        super().__init__(request, person, **kwargs)
+        self.fields["email"].widget = forms.HiddenInput()
+        if self.is_bound:
+            self.data = {"email": person.provider_email}
+
+    def add_error(self, field: str | None, error: Any) -> None:
+        """Say everything about the act as a whole: there is no field to say it at."""
+        super().add_error(None, error)
+
+    @property
+    def id(self) -> str:
+        return "take-email"
+
+    @property
+    def url(self) -> str:
+        return reverse("users:take_email", args=[self.person.pk])
+
+    @property
+    def title(self) -> str:
+        return _("Use %(email)s for %(name)s?") % {"email": self.person.provider_email, "name": self.person.label}
+
+    @property
+    def safe(self) -> str:
+        return _("Leave as it is")
+
+    @property
+    def final(self) -> str:
+        return _("Use %(email)s") % {"email": self.person.provider_email}
+
+    def clean(self) -> dict[str, Any]:
+        if not self.person.provider_email:
+            raise forms.ValidationError(_("The provider names the same address by now. Nothing is to be done."))
+        return super().clean()
+
+
+class KeepEmail(Act):
+    """Let the difference be: it is not shown any more, until the provider names yet another address."""
+
+    action = Action.USER_EMAIL_KEPT
+    danger = False
+
+    @property
+    def url(self) -> str:
+        return reverse("users:keep_email", args=[self.person.pk])
+
+    @property
+    def title(self) -> str:
+        return _("Keep %(email)s for %(name)s?") % {"email": self.person.email, "name": self.person.label}
+
+    @property
+    def final(self) -> str:
+        return _("Keep %(email)s") % {"email": self.person.email}
+
+    @property
+    def done(self) -> str:
+        return _("%(name)s keeps %(email)s.") % {"name": self.person.label, "email": self.person.email}
+
+    def act(self, person: User, access: Access, at: datetime) -> None:
+        if person.has_email_to_decide:
+            person.keep_email()
+            self.record(kept=person.email, at_the_provider=person.provider_email)

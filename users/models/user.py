@@ -74,6 +74,10 @@ class UserQuerySet(models.QuerySet["User"]):
                 return self.filter(disabled_at=None, joined_at__isnull=False, switching_to=None)
         return self.none()
 
+    def with_email_to_decide(self) -> UserQuerySet:
+        """Keep those whom their provider calls by another email, where no administrator has decided yet."""
+        return self.exclude(provider_email="").filter(is_email_kept=False)
+
     def signing_in_with_password(self) -> UserQuerySet:
         return self.filter(connection=None)
 
@@ -125,6 +129,10 @@ class User(AbstractBaseUser):
     is_break_glass = models.BooleanField(default=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     email_confirmed_at = models.DateTimeField(null=True, blank=True)
+    # What the provider called this person's email at the last sign-in, when that is another address than ours; and
+    # whether an administrator has looked at the difference and lets it be.
+    provider_email = models.EmailField(max_length=254, blank=True, editable=False)
+    is_email_kept = models.BooleanField(default=False, editable=False)
     joined_at = models.DateTimeField(null=True, blank=True)
     disabled_at = models.DateTimeField(null=True, blank=True)
 
@@ -236,14 +244,39 @@ class User(AbstractBaseUser):
 
     def change_email(self, email: str) -> None:
         """Give the account another address, to be confirmed again. Raises EmailTakenError; then nothing is changed."""
-        old = self.email, self.email_confirmed_at
+        old = self.email, self.email_confirmed_at, self.provider_email
         self.email, self.email_confirmed_at = email, None
+        if fold_email(email) == fold_email(self.provider_email):
+            self.provider_email = ""
         try:
             with transaction.atomic():
-                self.save(update_fields=["email", "email_folded", "email_confirmed_at"])
+                self.save(update_fields=["email", "email_folded", "email_confirmed_at", "provider_email"])
         except IntegrityError as error:  # The constraint decides, so that two changes at once cannot both win.
-            self.email, self.email_confirmed_at = old
+            self.email, self.email_confirmed_at, self.provider_email = old
             raise EmailTakenError from error
+
+    def hear_email(self, email: str) -> bool:
+        """Note what the provider calls this person's email, and return whether that is a difference not seen before.
+
+        Usually it is the address we have, and nothing is written. It never becomes the account's by itself: see
+        ``Connection.email_rule``. An empty ``email`` says nothing.
+        """
+        differs = bool(email) and fold_email(email) != self.email_folded
+        heard = email if differs else ""
+        if not email or fold_email(heard) == fold_email(self.provider_email):
+            return False
+        self.provider_email, self.is_email_kept = heard, False
+        self.save(update_fields=["provider_email", "is_email_kept"])
+        return differs
+
+    def keep_email(self) -> None:
+        """Let the difference to the provider's address be, until the provider names yet another."""
+        self.is_email_kept = True
+        self.save(update_fields=["is_email_kept"])
+
+    @property
+    def has_email_to_decide(self) -> bool:
+        return bool(self.provider_email) and not self.is_email_kept
 
     def _not_the_only_break_glass_account(self) -> None:
         if not self.is_break_glass:

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from users.access import Access, Permission, allowed, person_or_404
 from users.forms.acts import Act, Delete, Disable, Enable, EndSessions
-from users.forms.email import ChangeEmail
+from users.forms.email import ChangeEmail, KeepEmail, TakeProviderEmail
 from users.forms.roles import GiveRole, RevokeRoles
 from users.http import ConsoleRequest
 
@@ -68,6 +68,20 @@ def delete(request: HttpRequest, pk: str) -> HttpResponse:
 def change_email(request: HttpRequest, pk: str) -> HttpResponse:
     request = cast(ConsoleRequest, request)
     return _answer(request, ChangeEmail(request, person_or_404(request, pk, Permission.MANAGE_PEOPLE)))
+
+
+@allowed(Permission.MANAGE_PEOPLE)
+@asks_and_acts
+def take_email(request: HttpRequest, pk: str) -> HttpResponse:
+    request = cast(ConsoleRequest, request)
+    return _answer(request, TakeProviderEmail(request, person_or_404(request, pk, Permission.MANAGE_PEOPLE)))
+
+
+@allowed(Permission.MANAGE_PEOPLE)
+@asks_and_acts
+def keep_email(request: HttpRequest, pk: str) -> HttpResponse:
+    request = cast(ConsoleRequest, request)
+    return _answer(request, KeepEmail(request, person_or_404(request, pk, Permission.MANAGE_PEOPLE)))
 
 
 @allowed(Permission.MANAGE_PEOPLE)

@@ -18,6 +18,7 @@ from audit.keyset import page
 from audit.models import Event
 from users.access import Access, Permission, allowed, person_or_404
 from users.forms.acts import Delete, Disable, Enable, EndSessions
+from users.forms.email import KeepEmail, TakeProviderEmail
 from users.forms.roles import GiveRole, RevokeRoles
 from users.http import ConsoleRequest
 from users.models import Role, RoleAssignment, Status, User
@@ -75,6 +76,8 @@ def detail(request: HttpRequest, pk: str) -> HttpResponse:
             "sessions": sessions,
             "endable": [s for s in sessions if s.pk != request.session.row.pk],  # type: ignore[union-attr]
             "end_sessions": EndSessions(request, person),
+            "take_email": TakeProviderEmail(request, person) if person.has_email_to_decide else None,
+            "keep_email": KeepEmail(request, person),
             "disable": Disable(request, person),
             "enable": Enable(request, person),
             "delete": Delete(request, person),
