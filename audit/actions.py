@@ -51,7 +51,14 @@ class Action(models.TextChoices):
     INVITATION_REFUSED = "invitation:refused", _("could not use the invitation of")
     INVITATION_BOUNCED = "invitation:bounced", _("could not be reached at")
     EMAIL_BOUNCED = "email:bounced", _("could not be reached at")
+    VALUES_RESEALED = "values:resealed", _("sealed stored secrets again")
+    SEALING_KEY_EMPTIED = "sealing-key:emptied", _("left nothing to a key")
+    SEALING_KEY_RETIRED = "sealing-key:retired", _("retired a key")
     AUDIT_DOWNLOADED = "audit:downloaded", _("downloaded the audit log")
+
+
+# By whoever runs Gatehouse, for all enterprises at once: in no enterprise's log.
+OPERATORS = frozenset({Action.VALUES_RESEALED, Action.SEALING_KEY_EMPTIED, Action.SEALING_KEY_RETIRED})
 
 
 def phrase(action: str, *, has_target: bool) -> str:

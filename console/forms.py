@@ -11,7 +11,7 @@ from django.db.models import Q
 from django.forms.renderers import TemplatesSetting
 from django.utils.translation import gettext_lazy as _
 
-from audit.actions import Action
+from audit.actions import OPERATORS, Action
 from audit.models import Event, EventQuerySet, Result
 from users.models import Enterprise, fold_email
 
@@ -35,7 +35,8 @@ class AuditFilter(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["action"].choices = [("", _("Any action")), *((a.value, a.value) for a in Action)]  # type: ignore[attr-defined]
+        actions = [(action.value, action.value) for action in Action if action not in OPERATORS]
+        self.fields["action"].choices = [("", _("Any action")), *actions]  # type: ignore[attr-defined]
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}

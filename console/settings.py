@@ -31,6 +31,8 @@ def _sealing_keys(value: str) -> dict[str, bytes]:
             raise EnvError(f"the key called {key_id!r} is not base64") from error
         if not key_id.isalnum() or len(key_id) > 16 or len(key) != 32:
             raise EnvError("each entry is an alphanumeric id, a colon and 32 bytes in URL-safe base64")
+        if key_id in keys:
+            raise EnvError(f"two keys are called {key_id!r}")
         keys[key_id] = key
     if not keys:
         raise EnvError("at least one key is needed")

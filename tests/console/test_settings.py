@@ -61,6 +61,15 @@ def test_nonsense_is_refused() -> None:
         assert value not in result.stderr or name not in ("SECRET_KEY", "SEALING_KEYS"), f"{name} leaks its value"
 
 
+def test_two_keys_of_one_name_are_refused() -> None:
+    """R10: one of them would never open anything again, and nobody would know which."""
+    other = base64.urlsafe_b64encode(b"o" * 32).decode()
+    result = _check(SEALING_KEYS=f"a:{KEY},a:{other}")
+    assert result.returncode != 0
+    assert "two keys are called 'a'" in result.stderr
+    assert other not in result.stderr
+
+
 def test_loopback_providers_are_refused_in_production() -> None:
     """T1."""
     assert "for development only" in _check(ALLOW_LOOPBACK_ISSUERS="true").stderr
