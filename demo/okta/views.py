@@ -74,6 +74,13 @@ def outage(request: HttpRequest) -> HttpResponse:
     return redirect("home")
 
 
+def _out(request: HttpRequest) -> HttpResponse:
+    """A page for whoever is sent here by a browser, and a line for programs."""
+    if request.accepts("text/html"):
+        return render(request, "okta/outage.html", status=503)
+    return HttpResponse("The demo Okta plays an outage.\n", status=503, content_type="text/plain")
+
+
 def guard(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
     """Answer 503 for the provider's part during an outage, and set the headers of our own pages.
 
@@ -82,8 +89,9 @@ def guard(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[Http
 
     def middleware(request: HttpRequest) -> HttpResponse:
         if request.path.startswith("/oauth2/") and OUTAGE.exists():
-            return HttpResponse("The demo Okta plays an outage.\n", status=503, content_type="text/plain")
-        response = get_response(request)
+            response = _out(request)
+        else:
+            response = get_response(request)
         response.setdefault("Content-Security-Policy", "default-src 'none'; style-src 'self'; frame-ancestors 'none'")
         return response
 

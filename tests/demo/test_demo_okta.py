@@ -246,6 +246,20 @@ def test_an_outage_can_be_played_and_ended(okta, metadata, person):
         assert requests.get(f"{okta.issuer}/.well-known/openid-configuration", timeout=10).status_code == status
 
 
+def test_whoever_is_sent_there_by_a_browser_meanwhile_reads_how_it_ends(okta, person):
+    home = person.open(okta.origin)
+    token = home.text.split('csrfmiddlewaretoken" value="')[1].split('"')[0]
+    person.browser.post(f"{okta.origin}/outage/", {"csrfmiddlewaretoken": token, "state": "out"}, timeout=10)
+    try:
+        page = requests.get(f"{okta.issuer}/v1/authorize", headers={"Accept": "text/html"}, timeout=10)
+        asked = requests.get(f"{okta.issuer}/v1/keys", headers={"Accept": "application/json"}, timeout=10)
+    finally:
+        person.browser.post(f"{okta.origin}/outage/", {"csrfmiddlewaretoken": token, "state": "in"}, timeout=10)
+    assert (page.status_code, asked.status_code) == (503, 503)
+    assert "plays an outage</h1>" in page.text
+    assert asked.text == "The demo Okta plays an outage.\n"
+
+
 def test_another_sites_name_for_this_machine_is_refused(okta):
     """A page elsewhere must not read the client secret by a name of its own that leads to 127.0.0.1."""
     assert requests.get(okta.origin, headers={"Host": "evil.example"}, timeout=5).status_code == 400
