@@ -88,10 +88,8 @@ def guard(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[Http
     """
 
     def middleware(request: HttpRequest) -> HttpResponse:
-        if request.path.startswith("/oauth2/") and OUTAGE.exists():
-            response = _out(request)
-        else:
-            response = get_response(request)
+        is_out = request.path.startswith("/oauth2/") and OUTAGE.exists()
+        response = _out(request) if is_out else get_response(request)
         response.setdefault("Content-Security-Policy", "default-src 'none'; style-src 'self'; frame-ancestors 'none'")
         return response
 
