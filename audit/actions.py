@@ -43,6 +43,7 @@ class Action(models.TextChoices):
     CONNECTION_ENABLED = "connection:enabled", _("enabled")
     CONNECTION_DISABLED = "connection:disabled", _("disabled")
     CONNECTION_DELETED = "connection:deleted", _("deleted the draft of")
+    CREDENTIAL_REFUSED = "credential:refused", _("fell back on what proved us before at")
     INVITATION_ISSUED = "invitation:issued", _("invited")
     INVITATION_RESENT = "invitation:resent", _("sent the invitation again to")
     INVITATION_REVOKED = "invitation:revoked", _("revoked the invitation of")

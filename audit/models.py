@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 # C0 and C1 controls, line separators and direction marks: they would forge lines in a log or turn text around.
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 LONGEST_DETAIL = 500
+# Who acts when nobody does: the clock, or the house itself.
+GATEHOUSE = "Gatehouse"
 
 
 def printable(text: object, longest: int = LONGEST_DETAIL) -> str:
@@ -138,6 +140,7 @@ def record(
     enterprise: Enterprise | None,
     request: HttpRequest | None = None,
     actor: User | None = None,
+    actor_label: str = "",
     target: models.Model | None = None,
     result: Result = Result.DONE,
     reason: str = "",
@@ -146,10 +149,12 @@ def record(
     """Write one event and return it.
 
     ``action`` is ``noun:verbed``. ``request`` gives address, device and request id, and the actor when none is
-    named. ``details`` is shown to administrators: values must be JSON, and never a secret, code, token or state.
+    named. ``actor_label`` names an actor that is no user: GATEHOUSE. ``details`` is shown to administrators: values
+    must be JSON, and never a secret, code, token or state.
     The event joins the caller's transaction, so that what is undone is not on record as done.
     """
     event = Event(enterprise=enterprise, action=action, result=result, reason=reason, details=_shown(details))
+    event.actor_label = actor_label
     _name_actor(event, request, actor)
     if target is not None:
         _name_target(event, target)

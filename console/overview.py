@@ -257,7 +257,7 @@ class Overview:
         people = People.count(users)
         connection = (
             Connection.objects.of(enterprise)
-            .select_related("serving")
+            .select_related("serving__secret")
             .order_by(F("enabled_at").asc(nulls_last=True), "created_at")
             .first()
         )

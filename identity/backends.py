@@ -19,7 +19,7 @@ from audit.actions import Action
 from audit.compiled import compiled
 from audit.models import printable, record
 from identity.attempts import Purpose
-from identity.models import Connection, EmailRule, Revision, Subject
+from identity.models import Connection, EmailRule, Subject
 from identity.oidc import Claims
 from identity.refused import Reason, SignInRefused, reason_of
 from identity.round_trip import Proof
@@ -32,7 +32,7 @@ NAME_CHARACTERS = User._meta.get_field("name").max_length
 
 
 @compiled
-def _known(enterprise: Enterprise, connection: Connection, revision: Revision, issuer: str, sub: str) -> QuerySet[User]:
+def _known(enterprise: Enterprise, connection: Connection, terms: int, issuer: str, sub: str) -> QuerySet[User]:
     return (
         User.objects.of(enterprise)
         .filter(
@@ -40,7 +40,7 @@ def _known(enterprise: Enterprise, connection: Connection, revision: Revision, i
             subjects__issuer=issuer,
             subjects__sub=sub,
             subjects__connection__enabled_at__isnull=False,
-            subjects__connection__serving=revision,
+            subjects__connection__serving__terms=terms,
         )
         .select_for_update(of=("self",))
     )
@@ -85,10 +85,10 @@ class OIDCBackend(OIDCAuthenticationBackend):
     def filter_users_by_claims(self, claims: Claims) -> list[User]:
         """Return the user who is known by this subject, in a list, with the row locked: deactivation wins (T17).
 
-        Asked in the same statement: is the connection still enabled, with the very revision of the attempt (R1)?
+        Asked in the same statement: is the connection still enabled, with the very terms of the attempt (R1)?
         """
         connection = self.proof.connection
-        users = _known(connection.enterprise, connection, self.proof.revision, claims.iss, claims.sub)
+        users = _known(connection.enterprise, connection, self.proof.revision.terms, claims.iss, claims.sub)
         for user in users:
             user.enterprise = connection.enterprise
         return users
@@ -175,8 +175,8 @@ class OIDCBackend(OIDCAuthenticationBackend):
 
     def is_still_serving(self) -> bool:
         connection = self.proof.connection
-        serving = Connection.objects.of(connection.enterprise).enabled().filter(serving=self.proof.revision)
-        return serving.filter(pk=connection.pk).exists()
+        enabled = Connection.objects.of(connection.enterprise).enabled().filter(pk=connection.pk)
+        return enabled.filter(serving__terms=self.proof.revision.terms).exists()
 
     # ---- Why not
 

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from identity.issuers import WrongIssuer, read_issuer
-from identity.models import ClientAuthentication, Connection, Provider, Revision
+from identity.models import OFFERED, Connection, Provider, Revision
 from identity.oidc import Code, Line, State
 
 NAMES: dict[str, str | Promise] = {
@@ -237,7 +237,7 @@ def _not_found(connection: Connection) -> str:
 
 
 def _authentication(data: Mapping[str, Any], name: str) -> str:
-    ways = dict(ClientAuthentication.choices)
+    ways = dict(OFFERED)
     if any(way in ways for way in data.get("offered", "").split()):
         return _("%(provider)s does not take the secret the way it is sent: “%(way)s”.") % {
             "provider": name,
@@ -257,7 +257,7 @@ def _fix(problem: str, data: Mapping[str, Any], revision: Revision) -> Fix | Non
         case Code.ENDPOINTS_ELSEWHERE:
             return Fix("accepted_origins", data["origins"], _("Allow these addresses"))
         case Code.CLIENT_AUTHENTICATION_IMPOSSIBLE:
-            ways = dict(ClientAuthentication.choices)
+            ways = dict(OFFERED)
             for way in data.get("offered", "").split():
                 if way in ways:
                     return Fix("client_authentication", way, _("Use “%(way)s”") % {"way": ways[way]})

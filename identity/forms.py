@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from audit.actions import Action
 from audit.models import record
 from identity.issuers import WrongIssuer, read_issuer
-from identity.models import EDITED, ClientAuthentication, Connection, Provider, Revision
+from identity.models import EDITED, OFFERED, ClientAuthentication, Connection, Provider, Revision
 from identity.news import tell_admins
 from users.http import ConsoleRequest
 from users.models import Organization
@@ -145,7 +145,7 @@ class SettingsForm(forms.Form):
     )
     client_authentication = forms.ChoiceField(
         label=_("Client authentication"),
-        choices=ClientAuthentication.choices,
+        choices=OFFERED,
         help_text=_("How the secret travels. The header works with nearly every provider."),
         widget=forms.Select,
     )
@@ -179,7 +179,7 @@ class SettingsForm(forms.Form):
 
     @property
     def has_secret(self) -> bool:
-        return bool(self.latest and self.latest.secret_sealed)
+        return self.latest is not None and self.latest.has_secret
 
     @property
     def is_secret_lost(self) -> bool:
@@ -274,7 +274,7 @@ class SettingsForm(forms.Form):
 def keep(
     request: ConsoleRequest,
     connection: Connection,
-    values: dict[str, str],
+    values: dict[str, Any],
     *,
     secret: str | None,
     organization: Organization | None,
@@ -285,7 +285,7 @@ def keep(
     changed = [name for name in EDITED if latest is None or values[name] != getattr(latest, name)]
     if secret is not None:
         changed.append("client_secret")
-    is_cleared = bool(latest and latest.secret_sealed and secret is None and values["issuer"] != latest.issuer)
+    is_cleared = bool(latest and latest.has_secret and secret is None and values["issuer"] != latest.issuer)
     if latest is None:
         changed = [name for name in changed if values.get(name) or name == "client_secret"]
     revision = connection.revise(by=request.user, at=now, secret=secret, **values) if changed else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from audit.ids import new_id
+from identity.credentials import ClientKey, ClientSecret
 from identity.oidc import RelyingParty, check_provider
 from users.models import Enterprise, Organization, Session, User, keep_an_admin
 from users.sealing import seal, unseal
@@ -24,10 +25,16 @@ DEFAULT_SCOPES = "openid profile email offline_access"
 
 # The parts of a revision that a person edits, beside the secret.
 EDITED = ("issuer", "client_id", "client_authentication", "scopes", "accepted_origins")
+# Those a sign-in is agreed by; how we prove who we are is none of them.
+TERMS = tuple(name for name in EDITED if name != "client_authentication")
 
 
 class NotTestedError(Exception):
     """A revision that no test sign-in has proved cannot be enabled, nor one that is no longer the newest."""
+
+
+class SecretGoneError(Exception):
+    """The secret of an older revision was given up, so that its values cannot serve as they are."""
 
 
 class ScopeTakenError(Exception):
@@ -58,6 +65,12 @@ class Provider(models.TextChoices):
 class ClientAuthentication(models.TextChoices):
     BASIC = "client_secret_basic", _("Client secret, in the header")
     POST = "client_secret_post", _("Client secret, in the body")
+    KEY = "private_key_jwt", _("Public key")
+
+
+# What the set-up page offers.
+OFFERED = ((ClientAuthentication.BASIC.value, ClientAuthentication.BASIC.label),
+           (ClientAuthentication.POST.value, ClientAuthentication.POST.label))  # fmt: skip
 
 
 class EmailRule(models.TextChoices):
@@ -94,6 +107,9 @@ class Connection(models.Model):
     )
     serving = models.ForeignKey("Revision", on_delete=models.RESTRICT, null=True, blank=True, related_name="+")
     email_rule = models.CharField(max_length=8, choices=EmailRule.choices, default=EmailRule.SHOW)
+    signing_key = models.ForeignKey(ClientKey, on_delete=models.RESTRICT, null=True, blank=True, related_name="+")
+    # Whether a person carries our keys to the provider, instead of the provider fetching them.
+    are_keys_pasted = models.BooleanField(default=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
     enabled_at = models.DateTimeField(null=True, blank=True)
@@ -155,49 +171,94 @@ class Connection(models.Model):
         latest = self.latest
         return latest if latest and self.serving_id and latest.pk != self.serving_id else None
 
-    def revise(self, *, by: User, at: datetime, secret: str | None, **values: object) -> Revision:
+    @property
+    def depends_on_keys(self) -> bool:
+        """Whether sign-ins prove us by a key now, so that keys have to be changed with care."""
+        return self.is_enabled and self.serving is not None and self.serving.is_proved_by_key
+
+    def lock(self) -> Connection:
+        """Take this row's lock until the transaction ends, and return the row as it is now, with what serves."""
+        return Connection.objects.select_for_update(of=("self",)).select_related("serving").get(pk=self.pk)
+
+    def revise(
+        self, *, by: User, at: datetime, secret: str | None, expires_on: date | None = None, **values: object
+    ) -> Revision:
         """Write a new revision with ``values`` (issuer, client_id, scopes, …) and return it.
 
         ``secret`` None keeps the one there is, unless the issuer changes: then it is cleared (T6). What is serving
-        goes on serving (T5).
+        goes on serving, and its secret is kept beside the new one (T5, K11). With a public key there is no secret;
+        the first key is made here.
         """
+        new = Revision(connection=self, created_by=by, created_at=at, **values)
+        if new.is_proved_by_key and self.signing_key_id is None:
+            ClientKey.publish(self, by=by, at=at)
         with transaction.atomic():
-            Connection.objects.select_for_update().get(pk=self.pk)
-            old = self.latest
-            new = Revision(connection=self, number=old.number + 1 if old else 1, created_by=by, created_at=at, **values)
-            if secret is not None:
-                new.set_secret(secret, by=by, at=at)
-            elif old and old.issuer == new.issuer and old.secret_sealed:
-                new.take_secret_of(old)
+            serving, old = self.lock().serving, self.latest
+            new.number = old.number + 1 if old else 1
+            # Whatever lay between: what an attempt began with is what it finds, or it is refused (R1).
+            same = next((other for other in (serving, old) if other and other.has_terms_of(new)), None)
+            new.terms = same.terms if same else new.number
+            if new.is_proved_by_key:
+                secret = None
+            elif secret is not None:
+                new.secret = ClientSecret.taken(self, secret, by=by, at=at, expires_on=expires_on)
+            elif old and old.issuer == new.issuer:
+                new.secret = old.secret
             new.save(force_insert=True)
+            if secret is not None:
+                # One that never came to serve was a mistake, or is overtaken.
+                self._give_up(self.secrets.kept().filter(serves_since=None).exclude(pk=new.secret_id), at)
         return new
+
+    def _give_up(self, secrets: models.QuerySet[ClientSecret], at: datetime) -> list[ClientSecret]:
+        """Erase ``secrets`` and return them. Call it with the row locked."""
+        found = list(secrets)
+        for secret in found:
+            secret.connection = self
+            secret.retire(at)
+        return found
+
+    def _serve(self, revision: Revision, at: datetime) -> list[ClientSecret]:
+        """Let ``revision`` serve, and return the secrets given up by that: two are kept, the one now and the last."""
+        self.serving = revision
+        self.save(update_fields=["serving"])
+        if revision.secret_id is None:
+            return []
+        self.secrets.filter(pk=revision.secret_id, serves_since=None).update(serves_since=at)
+        others = self.secrets.kept().exclude(pk=revision.secret_id)
+        last = others.filter(serves_since__isnull=False).order_by("-serves_since").first()
+        return self._give_up(others.exclude(pk=last.pk) if last else others, at)
 
     def return_to(self, old: Revision, *, by: User, at: datetime) -> Revision:
         """Make the values of ``old`` the newest revision again, and let it serve at once if the connection is enabled.
 
-        A copy, so that numbers only ever grow and an attempt is never taken for one with other values (R1). The
-        values are those that were proved, letter by letter, so the proof is theirs too. Raises NotTestedError when
-        ``old`` was never tested, and LastAdminError when nobody could administer the enterprise through its issuer.
+        A copy, so that numbers only ever grow. The values are those that were proved, letter by letter, so the proof
+        is theirs too. Raises NotTestedError when ``old`` was never tested, SecretGoneError when its secret was given
+        up since, and LastAdminError when nobody could administer the enterprise through its issuer.
         """
         if old.tested_at is None:
             raise NotTestedError
         with transaction.atomic():
             enterprise = self.enterprise.lock()
-            fresh = Connection.objects.select_for_update(of=("self",)).get(pk=self.pk)
-            number = self.revisions.order_by("-number").values_list("number", flat=True)[0] + 1
+            fresh, latest = self.lock(), self.latest
+            old.refresh_from_db(fields=["secret"])
+            if not old.is_complete:
+                raise SecretGoneError
+            number = latest.number + 1 if latest else 1
             new = Revision(connection=self, number=number, created_by=by, created_at=at, **old.values)
-            new.take_secret_of(old)
+            same = next((other for other in (fresh.serving, latest) if other and other.has_terms_of(new)), None)
+            new.terms = same.terms if same else new.number
+            new.secret = old.secret
             new.checked_at, new.findings = old.checked_at, old.findings
             new.tested_at, new.tested_by = old.tested_at, old.tested_by
             new.save(force_insert=True)
             if fresh.is_enabled:
-                self.serving = new
-                self.save(update_fields=["serving"])
+                self._serve(new, at)
                 keep_an_admin(enterprise)
         return new
 
-    def enable(self, revision: Revision, at: datetime) -> None:
-        """Let ``revision`` serve sign-ins from now on.
+    def enable(self, revision: Revision, at: datetime) -> list[ClientSecret]:
+        """Let ``revision`` serve sign-ins from now on, and return the secrets given up by that.
 
         Raises NotTestedError when no test sign-in has proved it or it is not the newest any more,
         ScopeTakenError when another connection is enabled for the same scope, and LastAdminError when nobody could
@@ -210,11 +271,11 @@ class Connection(models.Model):
                 raise NotTestedError
             if rival := self.rival():
                 raise ScopeTakenError(rival)
-            self.refresh_from_db(fields=["enabled_at"])
-            self.serving, self.disabled_at = revision, None
-            self.enabled_at = self.enabled_at or at
-            self.save(update_fields=["serving", "enabled_at", "disabled_at"])
+            self.enabled_at, self.disabled_at = self.lock().enabled_at or at, None
+            self.save(update_fields=["enabled_at", "disabled_at"])
+            given_up = self._serve(revision, at)
             keep_an_admin(enterprise)
+        return given_up
 
     def rival(self) -> Connection | None:
         """Return the other connection that is enabled for the same scope, if there is one."""
@@ -233,9 +294,7 @@ class Connection(models.Model):
     def discard(self) -> None:
         """Delete a draft. Raises StillNeededError once it has been enabled, or when somebody was invited with it."""
         with transaction.atomic():
-            Connection.objects.select_for_update(of=("self",)).get(pk=self.pk)
-            self.refresh_from_db(fields=["serving"])
-            if self.serving_id or self.users.exists() or self.switching_users.exists():
+            if self.lock().serving_id or self.users.exists() or self.switching_users.exists():
                 raise StillNeededError
             self.delete()
 
@@ -257,10 +316,13 @@ class Revision(models.Model):
     scopes = models.CharField(max_length=500, default=DEFAULT_SCOPES)
     # Origins beside the issuer's own that an administrator said yes to (H31), separated by spaces.
     accepted_origins = models.TextField(blank=True)
-    secret_sealed = models.TextField(blank=True, editable=False)
-    secret_last_four = models.CharField(max_length=4, blank=True, editable=False)
-    secret_set_at = models.DateTimeField(null=True, editable=False)
-    secret_set_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+", editable=False)
+    # None with a public key, and as long as none was given.
+    secret = models.ForeignKey(
+        ClientSecret, on_delete=models.RESTRICT, null=True, blank=True, related_name="revisions", editable=False
+    )
+    # The number of the revision whose terms these are: in nothing else than how we prove who we are does this one
+    # differ from it. An attempt is pinned to terms, so that a new secret interrupts nobody (R1, K11).
+    terms = models.PositiveIntegerField(default=0, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
     checked_at = models.DateTimeField(null=True, editable=False)
@@ -279,13 +341,26 @@ class Revision(models.Model):
         """What a person can change, without the secret."""
         return {name: getattr(self, name) for name in EDITED}
 
+    def has_terms_of(self, other: Revision) -> bool:
+        """Whether a sign-in that began with ``other`` may finish with this one."""
+        return all(getattr(self, name) == getattr(other, name) for name in TERMS)
+
+    @property
+    def is_proved_by_key(self) -> bool:
+        return self.client_authentication == ClientAuthentication.KEY
+
+    @property
+    def has_secret(self) -> bool:
+        return self.secret is not None and self.secret.sealed != ""
+
     @property
     def issuer_host(self) -> str:
         return urlsplit(self.issuer).hostname or ""
 
     @property
     def is_complete(self) -> bool:
-        return bool(self.issuer and self.client_id and self.secret_sealed)
+        is_provable = self.connection.signing_key_id is not None if self.is_proved_by_key else self.has_secret
+        return bool(self.issuer and self.client_id and is_provable)
 
     @property
     def is_check_passed(self) -> bool:
@@ -303,7 +378,9 @@ class Revision(models.Model):
 
     def check_now(self, egress: Egress, at: datetime) -> None:
         """Ask the provider what it says about itself and keep the findings (T4: nothing of its answers)."""
-        found = check_provider(self.relying_party(with_secret=False), egress)
+        keys = self.connection.keys.published() if self.is_proved_by_key else ClientKey.objects.none()
+        signs_with = keys.values_list("algorithm", flat=True).first() or ""
+        found = check_provider(self.relying_party(), egress, signs_with=signs_with)
         self.findings, self.checked_at = [finding.as_json() for finding in found], at
         self.save(update_fields=["findings", "checked_at"])
 
@@ -312,36 +389,33 @@ class Revision(models.Model):
         self.tested_at, self.tested_by = at, by
         self.save(update_fields=["tested_at", "tested_by"])
 
-    @property
-    def _place(self) -> str:
-        return f"{self.connection.enterprise_id}/{self.connection_id}/secret"
+    def credential(self, *, to_test: bool = False) -> ClientSecret | ClientKey | None:
+        """Return what proves us by this revision; a test is for the newest key, whether it signs by now or not."""
+        connection = self.connection
+        if not self.is_proved_by_key:
+            if self.secret:
+                self.secret.connection = connection
+            return self.secret
+        newest = connection.keys.published().values_list("pk", flat=True).first() if to_test else None
+        signing = newest or connection.signing_key_id
+        return ClientKey.opened(signing) if signing else None
 
-    def set_secret(self, secret: str, *, by: User, at: datetime) -> None:
-        """Seal ``secret`` into this revision. It is never shown again, only its last four characters (R10)."""
-        self.secret_sealed = seal(secret.encode(), bound_to=self._place)
-        self.secret_last_four = secret[-4:] if len(secret) >= 12 else ""
-        self.secret_set_at, self.secret_set_by = at, by
+    def relying_party(self, credential: ClientSecret | ClientKey | None = None) -> RelyingParty:
+        """Return the frozen value the protocol works with: us, towards this issuer, proved by ``credential``.
 
-    def take_secret_of(self, other: Revision) -> None:
-        self.secret_sealed, self.secret_last_four = other.secret_sealed, other.secret_last_four
-        self.secret_set_at, self.secret_set_by = other.secret_set_at, other.secret_set_by
-
-    def relying_party(self, *, with_secret: bool = True) -> RelyingParty:
-        """Return the frozen value the protocol works with: us, towards this issuer.
-
-        Raises SealBroken when the secret does not open; a check needs none and leaves it closed.
+        Raises SealBroken when it does not open. Without one, nothing can be asked at the token endpoint.
         """
-        sealed = self.secret_sealed if with_secret else ""
         return RelyingParty(
             connection_id=self.connection_id,
-            revision=self.number,
+            revision=self.terms,
             issuer=self.issuer,
             client_id=self.client_id,
-            client_secret=unseal(sealed, bound_to=self._place).decode() if sealed else "",
+            client_secret=credential.open() if isinstance(credential, ClientSecret) else "",
             auth_method=self.client_authentication,
             redirect_uri=self.connection.redirect_uri,
             scopes=tuple(self.scopes.split()),
             accepted_origins=frozenset(self.accepted_origins.split()),
+            signing_key=credential.signing_key if isinstance(credential, ClientKey) else None,
         )
 
 

@@ -77,7 +77,7 @@ def enable(request: ConsoleRequest, connection: Connection, revision: Revision) 
 
 
 def return_to(request: ConsoleRequest, connection: Connection, revision: Revision) -> Revision:
-    """Make an older, proved revision the newest again. Raises NotTestedError."""
+    """Make an older, proved revision the newest again. Raises NotTestedError or SecretGoneError."""
     with transaction.atomic():
         new = connection.return_to(revision, by=request.user, at=timezone.now())
         record(

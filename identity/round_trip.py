@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from identity.attempts import Attempt, Purpose
+from identity.authentication import Client
 from identity.confidence import Confidence
 from identity.models import Connection, Revision
 from identity.oidc import (
@@ -56,7 +57,8 @@ def begin(revision: Revision, *, prompt: str = "", login_hint: str = "", **purpo
     ``prompt`` and ``login_hint`` go to the provider, and ``purpose`` are the attempt's own fields. S256, state and
     nonce always, and always fresh (R13).
     """
-    rp, metadata = _prepared(revision)
+    client, metadata = _prepared(revision)
+    rp = client.rp
     attempt = Attempt(rp.connection_id, rp.revision, rp.issuer, fresh_nonce(), fresh_verifier(), **purpose)
     state = fresh_state()
     url = authorization_url(
@@ -72,8 +74,11 @@ def begin(revision: Revision, *, prompt: str = "", login_hint: str = "", **purpo
 
 
 def unchanged(revision: Revision, attempt: Attempt) -> Revision:
-    """Return ``revision`` if it is what ``attempt`` began with (R1). Raises SignInRefused."""
-    if (revision.number, revision.issuer) != (attempt.revision, attempt.issuer):
+    """Return ``revision`` if its terms are what ``attempt`` began with (R1). Raises SignInRefused.
+
+    How we prove who we are may have changed since: the browser has no part in it, and what began goes on (K11).
+    """
+    if (revision.terms, revision.issuer) != (attempt.revision, attempt.issuer):
         raise SignInRefused(Reason.CONNECTION_CHANGED)
     return revision
 
@@ -89,31 +94,30 @@ def proved(
 
     The issuer of the answer is checked before anything in it is heard, an error included (RFC 9207).
     """
-    rp, metadata = _prepared(revision)
+    client, metadata = _prepared(revision, is_test=attempt.purpose is Purpose.TEST)
     said = request.GET
-    confidence = Confidence(
-        rp.client_secret, basic_credentials(rp), attempt.verifier, attempt.nonce, said["state"], said.get("code", "")
-    )
+    confidence = Confidence(attempt.verifier, attempt.nonce, said["state"], said.get("code", ""))
+    confidence.add(client.rp.client_secret, basic_credentials(client.rp))
     try:
-        check_response_issuer(rp, metadata, said.get("iss"))
+        check_response_issuer(client.rp, metadata, said.get("iss"))
         if "error" in said:
             raise refusal_of_response(said["error"], said.get("error_description", ""))
         code = said.get("code", "")
         if not code or len(code) > LONGEST_CODE:
             raise SignInRefused(Reason.RESPONSE_INCOMPLETE)
-        claims, tokens = _exchanged(rp, metadata, attempt, code, timezone.now(), confidence)
+        claims, tokens = _exchanged(client, metadata, attempt, code, timezone.now(), confidence)
     except Refused as refused:
         raise SignInRefused.by_protocol(confidence.refused(refused)) from None
     return Proof(connection, revision, attempt, claims, tokens.refresh_token, invitation)
 
 
-def _prepared(revision: Revision) -> tuple[RelyingParty, Metadata]:
+def _prepared(revision: Revision, *, is_test: bool = False) -> tuple[Client, Metadata]:
     """Return us and the provider, as ``revision`` knows them. Raises SignInRefused."""
-    if not revision.is_complete:
-        raise SignInRefused(Reason.CONNECTION_INCOMPLETE)
     try:
-        rp = revision.relying_party()
-        return rp, door().cache.metadata(rp)
+        client = Client.of(revision, is_test=is_test)
+        if client is None:
+            raise SignInRefused(Reason.CONNECTION_INCOMPLETE)
+        return client, door().cache.metadata(client.rp)
     except SealBroken as broken:
         raise SignInRefused(Reason.SECRET_UNREADABLE) from broken
     except Refused as refused:
@@ -121,16 +125,22 @@ def _prepared(revision: Revision) -> tuple[RelyingParty, Metadata]:
 
 
 def _exchanged(
-    rp: RelyingParty, metadata: Metadata, attempt: Attempt, code: str, at: datetime, confidence: Confidence
+    client: Client, metadata: Metadata, attempt: Attempt, code: str, at: datetime, confidence: Confidence
 ) -> tuple[Claims, TokenResponse]:
     """Exchange ``code`` and verify what it gave: one request to the provider. Raises Refused.
 
-    Userinfo is asked only when an email is needed that the ID token lacks (R15). Nothing here touches the database,
-    so that no transaction ever waits for a provider.
+    Userinfo is asked only when an email is needed that the ID token lacks (R15). No transaction is open here, so that
+    none ever waits for a provider.
     """
     egress, cache = door().egress, door().cache
-    tokens = exchange_code(rp, metadata, code, attempt.verifier, egress, at=at)
+
+    def ask(us: RelyingParty) -> TokenResponse:
+        confidence.add(us.client_secret, basic_credentials(us))
+        return exchange_code(us, metadata, code, attempt.verifier, egress, at=at)
+
+    tokens = client.authenticated(ask, at=at)
     confidence.add(tokens.access_token, tokens.refresh_token, tokens.unverified_id_token)
+    rp = client.rp
     claims = verify_id_token(
         tokens.unverified_id_token,
         rp,

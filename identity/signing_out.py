@@ -55,7 +55,7 @@ def spoken(connection: Connection, verify: Verify) -> SignOut:
     if not connection.is_enabled or revision is None:
         raise NotHeard(Reason.CONNECTION_DISABLED.value)
     revision.connection = connection
-    rp, cache = revision.relying_party(with_secret=False), door().cache
+    rp, cache = revision.relying_party(), door().cache
     try:
         metadata = cache.metadata(rp)
         return verify(rp, metadata, cache.keys(rp, metadata))

@@ -48,7 +48,7 @@ def test_waits_for(revision: Revision | None) -> str:
     """Return why a test sign-in makes no sense yet; empty when it does."""
     if revision is None:
         return _("Waits for the values of step 2.")
-    if not revision.secret_sealed:
+    if not revision.is_complete:
         return _("Waits for the client secret.")
     if revision.checked_at is None:
         return _("Waits for the check.")

@@ -86,15 +86,16 @@ def half_hash(value: str) -> str:
 class Provider:
     """The provider. `person` is who signs in, or None for nobody assigned.
 
-    `host` is the name it goes by; with `tls`, it speaks https. `clients` are ids and secrets; a public JWK in
-    `client_keys` lets a client in by private_key_jwt. `requests` and `connections` tell what it saw, and `issued` is
-    every code and token it handed out.
+    `host` is the name it goes by; with `tls`, it speaks https. `clients` are ids and secrets, `second_secrets` others
+    that are good at the same time; a public JWK in `client_keys` lets a client in by private_key_jwt. `requests` and
+    `connections` tell what it saw, and `issued` is every code and token it handed out.
     """
 
     def __init__(self, *, host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None) -> None:
         self.keys = [SigningKey()]
         self.signing_key = self.keys[0]
         self.clients = {"gatehouse": "a-secret-of-32-characters-or-more"}
+        self.second_secrets: dict[str, str] = {}
         self.client_keys: dict[str, dict[str, Any]] = {}
         self.person: dict[str, Any] | None = {
             "sub": "00u1alice",
@@ -272,7 +273,7 @@ class Provider:
         if scheme == "Basic":
             client_id, _, secret = b64decode(credentials).decode().partition(":")
             client_id, secret = unquote_plus(client_id), unquote_plus(secret)
-            return client_id if self.clients.get(client_id) == secret else None
+            return client_id if self._is_secret(client_id, secret) else None
         client_id = form.get("client_id", "")
         if form.get("client_assertion_type") == ASSERTION_TYPE and client_id in self.client_keys:
             key = jwt.PyJWK.from_dict(self.client_keys[client_id])
@@ -288,7 +289,10 @@ class Provider:
             except jwt.InvalidTokenError:
                 return None
             return client_id if said["sub"] == client_id else None
-        return client_id if "client_secret" in form and self.clients.get(client_id) == form["client_secret"] else None
+        return client_id if self._is_secret(client_id, form.get("client_secret", "")) else None
+
+    def _is_secret(self, client_id: str, secret: str) -> bool:
+        return bool(secret) and secret in (self.clients.get(client_id), self.second_secrets.get(client_id))
 
     def _userinfo(self, request: Request) -> Said | Reply:
         token = request.headers.get("authorization", "").removeprefix("Bearer ")

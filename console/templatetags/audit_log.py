@@ -15,6 +15,7 @@ register = template.Library()
 ICONS = {
     "session": "log-in",
     "connection": "key-round",
+    "credential": "key-round",
     "invitation": "mail-plus",
     "role": "id-card",
     "user": "user",

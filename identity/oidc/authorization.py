@@ -30,6 +30,7 @@ class AuthMethod(StrEnum):
 class RelyingParty:
     """Us, towards one issuer. Made from one revision of a connection and pinned for one attempt (R1).
 
+    `revision` is the number of the revision whose terms these are.
     `redirect_uri` comes from the region's configured origin, never from a request (R9).
     `accepted_origins` are those beside the issuer's own that an administrator said yes to (H31).
     `signing_key` is needed with private_key_jwt, and `client_secret` with the other methods.

@@ -7,9 +7,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
+from typing import Any
 
 from identity.egress import Egress
 from identity.oidc.authorization import AuthMethod, RelyingParty
+from identity.oidc.client_keys import CLIENT_ALGORITHMS
 from identity.oidc.issuer import IssuerProblem, parse_issuer
 from identity.oidc.keys import RSA_BITS_MIN, KeySet, fetch_keys
 from identity.oidc.metadata import Metadata, discover
@@ -68,14 +70,17 @@ _LINE_OF = {
 }
 
 
-def check_provider(rp: RelyingParty, egress: Egress) -> list[Finding]:
-    """Ask the provider of `rp` afresh, in two requests, and return a finding for every line. Never raises `Refused`."""
+def check_provider(rp: RelyingParty, egress: Egress, *, signs_with: str = "") -> list[Finding]:
+    """Ask the provider of `rp` afresh, in two requests, and return a finding for every line. Never raises `Refused`.
+
+    `signs_with` is the algorithm of the key that proves us, where it is a key.
+    """
     try:
         metadata = discover(rp.issuer, egress, key=rp.connection_id)
     except Refused as refused:
         found = {finding.line: finding for finding in _refused(refused, rp.issuer, egress.allow_loopback_http)}
     else:
-        found = {finding.line: finding for finding in _findings(rp, metadata, egress)}
+        found = {finding.line: finding for finding in _findings(rp, metadata, egress, signs_with)}
     return [found.get(line) or Finding(line, State.NOT_CHECKED) for line in Line]
 
 
@@ -105,7 +110,7 @@ def _is_usable(issuer: str, allow_loopback_http: bool) -> bool:
         return False
 
 
-def _findings(rp: RelyingParty, metadata: Metadata, egress: Egress) -> Iterator[Finding]:
+def _findings(rp: RelyingParty, metadata: Metadata, egress: Egress, signs_with: str) -> Iterator[Finding]:
     yield Finding(Line.ANSWERS, State.OK)
     yield _with(Line.ISSUER, State.OK, issuer=metadata.issuer)
     yield Finding(Line.ENDPOINTS, State.OK)
@@ -118,7 +123,7 @@ def _findings(rp: RelyingParty, metadata: Metadata, egress: Egress) -> Iterator[
     yield Finding(Line.PKCE, State.OK if metadata.is_s256_advertised else State.WARNING)
     yield _with(Line.ALGORITHMS, State.OK, algorithms=" ".join(metadata.algorithms))
     yield _keys(rp, metadata, egress)
-    yield _client_authentication(rp, metadata)
+    yield _client_authentication(rp, metadata, signs_with)
     has_refresh = "offline_access" in metadata.scopes and metadata.is_refresh_token_granted
     yield Finding(Line.REFRESH_TOKEN, State.OK if has_refresh else State.WARNING)
     yield Finding(Line.RESPONSE_ISSUER, State.OK if metadata.is_response_issuer_promised else State.WARNING)
@@ -139,14 +144,18 @@ def _keys(rp: RelyingParty, metadata: Metadata, egress: Egress) -> Finding:
     return _with(Line.KEYS, State.WARNING if nameless else State.OK, keys=len(usable))
 
 
-def _client_authentication(rp: RelyingParty, metadata: Metadata) -> Finding:
-    offered = [name for name in metadata.auth_methods if name in set(AuthMethod)]
-    is_offered = rp.auth_method in offered
-    if is_offered and rp.auth_method == AuthMethod.PRIVATE_KEY_JWT and metadata.auth_signing_algorithms:
-        is_offered = bool(rp.signing_key and rp.signing_key.algorithm in metadata.auth_signing_algorithms)
-    state = State.OK if is_offered else State.FAILED
-    problem = None if is_offered else Code.CLIENT_AUTHENTICATION_IMPOSSIBLE
-    return _with(Line.CLIENT_AUTHENTICATION, state, problem, method=str(rp.auth_method), offered=" ".join(offered))
+def _client_authentication(rp: RelyingParty, metadata: Metadata, signs_with: str) -> Finding:
+    line, offered = Line.CLIENT_AUTHENTICATION, [name for name in metadata.auth_methods if name in set(AuthMethod)]
+    said: dict[str, Any] = {"method": str(rp.auth_method), "offered": " ".join(offered)}
+    if rp.auth_method not in offered:
+        return _with(line, State.FAILED, Code.CLIENT_AUTHENTICATION_IMPOSSIBLE, **said)
+    if rp.auth_method == AuthMethod.PRIVATE_KEY_JWT:
+        said["signs_with"] = signs_with
+        taken = [name for name in CLIENT_ALGORITHMS if name in metadata.auth_signing_algorithms]
+        if metadata.auth_signing_algorithms and signs_with not in taken:
+            said["algorithms"] = " ".join(taken)
+            return _with(line, State.FAILED, Code.CLIENT_AUTHENTICATION_IMPOSSIBLE, **said)
+    return _with(line, State.OK, **said)
 
 
 def _with(line: Line, state: State, problem: Code | None = None, **data: str | int) -> Finding:

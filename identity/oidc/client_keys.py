@@ -5,16 +5,21 @@ from __future__ import annotations
 import json
 import secrets
 from base64 import urlsafe_b64encode
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import sha256
 
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 from jwt import PyJWS
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
 ASSERTION_SECONDS = 60
+# What a key of ours can sign with, in order of preference: RS256 is what every provider that takes keys knows, but for
+# those that follow FAPI, which leave it out and know ES256.
+CLIENT_ALGORITHMS = ("RS256", "ES256")
 _JWS = PyJWS()
 
 
@@ -25,6 +30,12 @@ class SigningKey:
     private_key: RSAPrivateKey | EllipticCurvePrivateKey = field(repr=False)
     kid: str
     algorithm: str
+
+    @classmethod
+    def generate(cls, algorithm: str) -> bytes:
+        """Make a key for RS256 or ES256, and return its private half as unencrypted PEM. Raises `KeyError`."""
+        key = _MAKERS[algorithm]()
+        return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
     @classmethod
     def from_pem(cls, pem: bytes) -> SigningKey:
@@ -55,6 +66,12 @@ class SigningKey:
             "exp": int(at) + ASSERTION_SECONDS,
         }
         return _JWS.encode(json.dumps(payload).encode(), self.private_key, self.algorithm, headers={"kid": self.kid})
+
+
+_MAKERS: dict[str, Callable[[], RSAPrivateKey | EllipticCurvePrivateKey]] = {
+    "RS256": lambda: rsa.generate_private_key(65537, 2048),
+    "ES256": lambda: ec.generate_private_key(SECP256R1()),
+}
 
 
 def _public_members(key: RSAPrivateKey | EllipticCurvePrivateKey) -> dict[str, str]:

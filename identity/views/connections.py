@@ -12,7 +12,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from identity import findings, proving, steps
 from identity.forms import ChooseForm, Saved, SettingsForm
-from identity.models import Connection, NotTestedError, Revision, StillNeededError
+from identity.models import Connection, NotTestedError, Revision, SecretGoneError, StillNeededError
 from identity.proving import Touched
 from users.access import Permission, allowed
 from users.http import ConsoleRequest
@@ -33,7 +33,7 @@ def connections(request: ConsoleRequest) -> HttpResponse:
     people = Count("users", filter=Q(users__joined_at__isnull=False, users__disabled_at=None))
     rows = (
         Connection.objects.of(request.enterprise)
-        .select_related("organization", "serving")
+        .select_related("organization", "serving__secret")
         .prefetch_related("revisions")
         .annotate(people=people)
     )
@@ -59,7 +59,10 @@ def _choice(request: ConsoleRequest, form: ChooseForm) -> HttpResponse:
 def connection_or_404(request: ConsoleRequest, pk: str) -> Connection:
     """Return the connection ``pk`` of this enterprise, or raise Http404."""
     connection = (
-        Connection.objects.of(request.enterprise).select_related("organization", "serving").filter(pk=pk).first()
+        Connection.objects.of(request.enterprise)
+        .select_related("organization", "serving__secret")
+        .filter(pk=pk)
+        .first()
     )
     if connection is None:
         raise Http404
@@ -114,6 +117,9 @@ def return_to(request: ConsoleRequest, pk: str, number: int) -> HttpResponse:
         new = proving.return_to(request, connection, old)
     except NotTestedError:
         return setup_page(request, connection, status=409, problem=_("Revision %d was never tested.") % number)
+    except SecretGoneError:
+        problem = _("The client secret of revision %d is retired. Save its values again, with a secret, and test them.")
+        return setup_page(request, connection, status=409, problem=problem % number)
     except LastAdminError:
         return nobody_left(request, connection)
     sentence = (
@@ -168,7 +174,7 @@ def setup_page(
         "test_waits_for": steps.test_waits_for(revision),
         "enable_waits_for": steps.enable_waits_for(connection, revision),
         "touched": Touched.by(connection),
-        "revisions": connection.revisions.select_related("created_by").order_by("-number")[:SHOWN_REVISIONS],
+        "revisions": connection.revisions.select_related("created_by", "secret").order_by("-number")[:SHOWN_REVISIONS],
         "guide": f"identity/guides/{connection.provider}.html",
     }
     return render(request, "identity/setup.html", context, status=status)

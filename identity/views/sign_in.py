@@ -39,7 +39,7 @@ from users.views.entrance import safe_next
 
 @compiled
 def _named(pk: str) -> QuerySet[Connection]:
-    return Connection.objects.select_related("enterprise", "serving").filter(pk=pk)
+    return Connection.objects.select_related("enterprise", "serving__secret").filter(pk=pk)
 
 
 def addressed(pk: str) -> Connection:
@@ -201,7 +201,7 @@ class CallbackView(OIDCAuthenticationCallbackView):
             issuer=claims.iss,
             sub=claims.sub,
             sid=claims.sid,
-            revision=proof.revision.number,
+            revision=proof.revision.terms,
         )
         if proof.refresh_token:
             grant.keep(proof.refresh_token)

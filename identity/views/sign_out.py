@@ -60,7 +60,7 @@ def _way_out(grant: Grant) -> str:
     revision = _still_serving(grant.connection)
     if revision is None or revision.issuer != grant.issuer:
         return ""
-    rp = revision.relying_party(with_secret=False)
+    rp = revision.relying_party()
     try:
         metadata = door().cache.known(rp)
         return (
@@ -80,7 +80,7 @@ def logout_at_provider(request: HttpRequest, pk: str) -> HttpResponse:
     revision = _still_serving(connection)
     url = ""
     if revision is not None:
-        rp = revision.relying_party(with_secret=False)
+        rp = revision.relying_party()
         try:
             url = _at_provider(rp, door().cache.metadata(rp), revision)
         except Refused:

@@ -141,7 +141,7 @@ class Stage:
         """Every secret of this sign-in: ours, and what any provider issued or was told."""
         found = set(self.secrets)
         for provider in [self.provider, *self.others]:
-            found |= provider.issued | set(provider.clients.values())
+            found |= provider.issued | {*provider.clients.values(), *provider.second_secrets.values()}
             found |= {request.headers["authorization"].split()[1] for request in provider.requests_to("/token")
                       if "authorization" in request.headers}  # fmt: skip
             found |= {request.form["code_verifier"] for request in provider.requests if "code_verifier" in request.form}

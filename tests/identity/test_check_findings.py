@@ -42,7 +42,7 @@ def test_another_issuer_is_named_and_the_button_uses_it(cast: Cast, provider: Pr
     assert "Not checked: waits for “Issuer”." in page
     assert desk.press("fix", issuer=provider.issuer).status_code == 302
     latest = desk.connection.latest
-    assert (latest.number, latest.issuer, latest.secret_sealed) == (2, provider.issuer, "")
+    assert (latest.number, latest.issuer, latest.secret) == (2, provider.issuer, None)
     assert "The issuer changed, so the client secret was cleared." in desk.page()
 
 
@@ -73,7 +73,7 @@ def test_a_way_of_sending_the_secret_that_is_not_taken_can_be_changed_at_once(ca
     check(desk)
     latest = desk.connection.latest
     assert latest.is_check_passed
-    assert latest.relying_party().client_secret == SECRET
+    assert latest.secret.open() == SECRET
 
 
 def test_addresses_elsewhere_need_a_yes(cast: Cast, provider: Provider) -> None:

@@ -230,9 +230,9 @@ def test_a_secret_the_provider_does_not_take(journey: Journey, page: str) -> Non
 
 def test_a_stored_secret_that_does_not_open(journey: Journey) -> None:
     """R10: moved from another connection, say."""
-    revision = journey.connection.serving
-    revision.secret_sealed = revision.secret_sealed[:-6] + "AAAAAA"
-    revision.save()
+    secret = journey.connection.secrets.get()
+    secret.sealed = secret.sealed[:-6] + "AAAAAA"
+    secret.save()
     assert_refused(journey, journey.start(), "secret_unreadable", 400)
 
 

@@ -45,7 +45,7 @@ def test_returning_copies_values_secret_and_proof_and_serves_at_once(cast: Cast,
     assert newest.number == 3
     assert desk.connection.serving == newest
     assert newest.values == desk.connection.revisions.get(number=1).values
-    assert newest.relying_party().client_secret == SECRET
+    assert newest.secret.open() == SECRET
     assert newest.tested_by == cast.aiko
     event = desk.events("connection:revised")[0]
     assert event.details == {"revision": 3, "returned_to": 1}

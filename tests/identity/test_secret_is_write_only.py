@@ -43,7 +43,7 @@ def test_the_page_says_when_and_by_whom_it_was_set_and_its_last_four_characters(
 def test_a_short_secret_does_not_give_away_four_characters(cast: Cast) -> None:
     desk = Desk(cast.aiko)
     desk.save(client_secret="short")
-    assert desk.connection.latest.secret_last_four == ""
+    assert desk.connection.latest.secret.last_four == ""
 
 
 def test_a_dump_of_the_database_does_not_hold_it(cast: Cast, tmp_path: object) -> None:
@@ -62,27 +62,27 @@ def test_moved_to_another_row_it_does_not_open(cast: Cast) -> None:
     theirs.save(client_secret="another-secret-of-some-length")
     with database.cursor() as cursor:
         cursor.execute(
-            "UPDATE identity_revision SET secret_sealed = %s WHERE connection_id = %s",
-            [ours.connection.latest.secret_sealed, theirs.connection.pk],
+            "UPDATE identity_clientsecret SET sealed = %s WHERE connection_id = %s",
+            [ours.connection.latest.secret.sealed, theirs.connection.pk],
         )
     with pytest.raises(SealBroken):
-        theirs.connection.latest.relying_party()
-    assert ours.connection.latest.relying_party().client_secret == SECRET
+        theirs.connection.latest.secret.open()
+    assert ours.connection.latest.secret.open() == SECRET
 
 
 def test_it_is_sealed_and_not_in_the_repr_of_what_is_made_of_it(cast: Cast) -> None:
     desk = Desk(cast.aiko)
     desk.save()
     revision: Revision = desk.connection.latest
-    assert SECRET not in revision.secret_sealed
-    assert SECRET not in repr(revision.relying_party())
+    assert SECRET not in revision.secret.sealed
+    assert SECRET not in repr(revision.relying_party(revision.credential()))
 
 
 def test_an_empty_field_keeps_it_and_a_filled_one_replaces_it(cast: Cast) -> None:
     desk = Desk(cast.aiko)
     desk.save()
     desk.save(client_secret="", scopes="openid email")
-    assert desk.connection.latest.relying_party().client_secret == SECRET
+    assert desk.connection.latest.secret.open() == SECRET
     desk.save(client_secret="the-new-secret-from-okta", scopes="openid email")
-    assert desk.connection.latest.relying_party().client_secret == "the-new-secret-from-okta"
+    assert desk.connection.latest.secret.open() == "the-new-secret-from-okta"
     assert desk.events("connection:revised")[0].details["changed"] == "client secret"

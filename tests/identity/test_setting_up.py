@@ -92,7 +92,7 @@ def test_changing_the_issuer_clears_the_secret_and_says_so(cast: Cast) -> None:
     desk = Desk(cast.aiko)
     desk.save()
     desk.save("https://other.okta.com", client_secret="")
-    assert desk.connection.latest.secret_sealed == ""
+    assert desk.connection.latest.secret is None
     page = desk.page()
     assert "The issuer changed, so the client secret was cleared." in page
     assert "Waits for the client secret." in page
@@ -125,7 +125,7 @@ def test_a_secret_pasted_wrong_is_refused_with_the_cause(cast: Cast, typed: str,
 def test_spaces_around_a_secret_are_left_out_and_that_is_said(cast: Cast) -> None:
     desk = Desk(cast.aiko)
     desk.save(client_secret=f"  {SECRET}\n")
-    assert desk.connection.latest.relying_party().client_secret == SECRET
+    assert desk.connection.latest.secret.open() == SECRET
     assert "Spaces around the client secret were left out." in desk.page()
 
 

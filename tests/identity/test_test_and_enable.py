@@ -150,7 +150,7 @@ def test_an_organization_s_own_connection_stands_beside_the_enterprise_s(cast: C
 
 def test_a_secret_that_does_not_open_is_named_by_the_test(cast: Cast, provider: Provider) -> None:
     desk = ready(cast.aiko, provider)
-    desk.connection.revisions.update(secret_sealed="gone." + "A" * 40)
+    desk.connection.secrets.update(sealed="gone." + "A" * 40)
     away = desk.browser.get(desk.url("test"))
     assert away["Location"] == desk.url("test_result")
     assert "secret_unreadable" in words(desk.browser.get(away["Location"]))

@@ -14,7 +14,7 @@ from django.utils import timezone
 from identity import attempts
 from tests.cast import Browser
 from tests.conformance.acts import GONE, both, claims, meanwhile, metadata, returns
-from tests.conformance.scenario import FAPI, Act, Row, Scenario, at_once, refused
+from tests.conformance.scenario import FAPI, Act, Row, Scenario, at_once, refused, signed_in
 from tests.conformance.stage import Back, Stage
 from tests.identity.journey import connect
 from tests.provider import Said
@@ -26,6 +26,7 @@ H30 = Row("H30")
 R1 = Row("R1")
 R4 = Row("R4")
 R6 = Row("R6")
+K11 = Row("K11")
 REMOVED, MISSING_STATE = FAPI + "remove-authorization-response-iss", FAPI + "missing-state"
 mixed_up, unknown = at_once("response_issuer_mismatch"), at_once("attempt_unknown")
 incomplete, strange = at_once("response_incomplete"), at_once("provider_error")
@@ -136,8 +137,32 @@ def edited(stage: Stage) -> None:
 
 
 def returned_to(stage: Stage) -> None:
-    """Have an administrator return to the very same values: another revision still."""
+    """Have an administrator return to the very same values: another revision, with the same terms."""
     stage.connection.return_to(stage.connection.serving, by=stage.journey.cast.ingrid, at=timezone.now())
+
+
+def there_and_back(stage: Stage) -> None:
+    """Have an administrator change the settings, and return to those before."""
+    first = stage.connection.serving
+    edited(stage)
+    stage.connection.return_to(first, by=stage.journey.cast.ingrid, at=timezone.now())
+
+
+def secret_replaced(stage: Stage) -> None:
+    """Have the secret replaced on both sides: the old one is worth nothing any more."""
+    now, by, secret = timezone.now(), stage.journey.cast.ingrid, "the-second-secret-that-is-good-now"
+    newer = stage.connection.revise(by=by, at=now, secret=secret, **stage.connection.serving.values)
+    newer.mark_tested(by=by, at=now)
+    stage.connection.enable(newer, now)
+    stage.provider.clients["gatehouse"] = secret
+
+
+def secret_deactivated(stage: Stage) -> None:
+    """Have the new secret tested but not enabled when the old one is deactivated over there."""
+    now, by, secret = timezone.now(), stage.journey.cast.ingrid, "the-second-secret-that-is-good-now"
+    newer = stage.connection.revise(by=by, at=now, secret=secret, **stage.connection.serving.values)
+    newer.mark_tested(by=by, at=now)
+    stage.provider.clients["gatehouse"] = secret
 
 
 def disabled(stage: Stage) -> None:
@@ -241,8 +266,12 @@ RESPONSES: list[Scenario] = [
 ]  # fmt: skip
 CONNECTIONS: list[Scenario] = [
     R1("edited", "is honest; the settings change meanwhile", meanwhile(edited), at_once("connection_changed", 409)),
-    R1("same-values", "is honest; the same values are saved anew meanwhile", meanwhile(returned_to),
+    R1("same-values", "is honest; the same values are saved anew meanwhile", meanwhile(returned_to), signed_in()),
+    R1("there-and-back", "is honest; the settings change and change back meanwhile", meanwhile(there_and_back),
        at_once("connection_changed", 409)),
+    K11("secret-replaced", "is honest; our secret is replaced meanwhile", meanwhile(secret_replaced), signed_in()),
+    K11("secret-deactivated", "deactivates our old secret before the new one is enabled", meanwhile(secret_deactivated),
+        signed_in(tokens=2)),
     R1("disabled", "is honest; the connection is disabled meanwhile", meanwhile(disabled),
        at_once("connection_disabled", 403)),
     R1("disabled-before", "is honest; the connection is disabled before", disabled,

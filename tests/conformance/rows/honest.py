@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from identity.credentials import ClientSecret
 from identity.models import ClientAuthentication
 from tests.conformance.acts import (
     GONE,
@@ -41,7 +42,9 @@ def authenticates_by(method: str, secret: str) -> Act:
         stage.provider.clients["gatehouse"] = secret
         revision = stage.connection.serving
         revision.client_authentication = method
-        revision.set_secret(secret, by=stage.journey.cast.ingrid, at=revision.created_at)
+        revision.secret = ClientSecret.taken(
+            stage.connection, secret, by=stage.journey.cast.ingrid, at=revision.created_at
+        )
         revision.save()
 
     return arrange
