@@ -19,6 +19,7 @@ from audit.models import record
 from identity.issuers import WrongIssuer, read_issuer
 from identity.models import EDITED, OFFERED, ClientAuthentication, Connection, Provider, Revision
 from identity.news import tell_admins
+from users.forms.fields import EmailField
 from users.http import ConsoleRequest
 from users.models import Organization
 
@@ -93,6 +94,15 @@ class ChooseForm(forms.Form):
             scope=scope_name(connection),
         )
         return connection
+
+
+class WayInForm(forms.Form):
+    """Whom to look for: how would this person sign in?"""
+
+    email = EmailField(
+        label=_("Email"),
+        widget=forms.EmailInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+    )
 
 
 def scope_name(connection: Connection) -> str:

@@ -87,6 +87,11 @@ class ConnectionQuerySet(models.QuerySet["Connection"]):
     def enabled(self) -> ConnectionQuerySet:
         return self.filter(enabled_at__isnull=False)
 
+    def offered(self) -> ConnectionQuerySet:
+        """Keep what people can sign in with: the enterprise's own first, then those of organizations by name."""
+        by_place = models.F("organization__name").asc(nulls_first=True)
+        return self.enabled().select_related("organization").order_by(by_place)
+
     def ever_enabled(self) -> ConnectionQuerySet:
         return self.filter(Q(enabled_at__isnull=False) | Q(disabled_at__isnull=False))
 
@@ -135,6 +140,13 @@ class Connection(models.Model):
     def label(self) -> str:
         """What people call it: “Continue with …”."""
         return str(_("your identity provider")) if self.provider == Provider.OIDC else self.get_provider_display()
+
+    @property
+    def title(self) -> str:
+        """What tells it from others of the same provider: its name, and whom it is for unless that is everybody."""
+        if self.organization is None:
+            return self.label
+        return _("%(provider)s for %(organization)s") % {"provider": self.label, "organization": self.organization.name}
 
     @property
     def is_enabled(self) -> bool:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from identity.views import connections, initiate, proving, revocation, sign_in, sign_out, trial
+from identity.views import connections, initiate, proving, revocation, sign_in, sign_out, trial, ways_in
 
 app_name = "identity"
 
@@ -19,6 +19,7 @@ urlpatterns = [
     path("advanced/", connections.advanced, name="advanced"),
     path("advanced/identity-provider/", connections.connections, name="connections"),
     path("advanced/identity-provider/new/", connections.choose, name="choose"),
+    path("advanced/identity-provider/ways-in/", ways_in.ways_in, name="ways_in"),
     path("advanced/identity-provider/<row:pk>/", connections.setup, name="setup"),
     path("advanced/identity-provider/<row:pk>/fix/", connections.fix, name="fix"),
     path("advanced/identity-provider/<row:pk>/check/", proving.check, name="check"),

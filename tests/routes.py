@@ -128,6 +128,7 @@ ROUTES: dict[str, Route] = {
     "identity:advanced": Route(ADMINISTERS),
     "identity:connections": Route(ADMINISTERS),
     "identity:choose": Route(ADMINISTERS, methods=ASKS_AND_ACTS),
+    "identity:ways_in": Route(ADMINISTERS),
     "identity:setup": Route(ADMINISTERS, draft, ASKS_AND_ACTS),
     "identity:fix": Route(ADMINISTERS, draft, "POST"),
     "identity:check": Route(ADMINISTERS, draft, "POST"),

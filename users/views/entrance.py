@@ -89,7 +89,7 @@ def enterprise(request: HttpRequest, slug: str) -> HttpResponse:
     wanted = safe_next(request)
     if request.user.is_authenticated and request.enterprise == here:  # type: ignore[attr-defined]
         return redirect(wanted or settings.LOGIN_REDIRECT_URL)
-    connections = list(here.connections.enabled())
+    connections = list(here.connections.offered())
     if not connections:
         return redirect(_with_next(reverse("users:local", args=[here.slug]), wanted))
     return render(request, "users/enterprise.html", {"enterprise": here, "connections": connections, "next": wanted})
@@ -119,7 +119,7 @@ def local(request: HttpRequest, slug: str) -> HttpResponse:
             "enterprise": here,
             "form": form,
             "next": wanted,
-            "connections": list(here.connections.enabled()),
+            "connections": list(here.connections.offered()),
             "is_new": "created" in request.GET,
         },
     )
