@@ -17,7 +17,8 @@ from django.db.models.functions import StrIndex, Substr
 
 from audit.actions import Action
 from audit.models import Event, record
-from identity.models import Grant, Revision
+from identity.credentials import ClientKey, ClientSecret
+from identity.models import Grant
 from users.sealing import SealBroken, seal, unseal
 
 BATCH = 500
@@ -69,7 +70,8 @@ class SealedColumn:
 
 
 SEALED = (
-    SealedColumn(Revision, "secret_sealed", needs=("connection",)),
+    SealedColumn(ClientSecret, "sealed", needs=("connection",)),
+    SealedColumn(ClientKey, "sealed", needs=("connection",)),
     SealedColumn(Grant, "refresh_sealed", needs=("session",)),
 )
 

@@ -6,25 +6,34 @@ from collections.abc import Callable
 
 from django.db.models import Model
 
+from identity.credentials import ClientKey
 from identity.models import Connection, Grant
 from tests.cast import Cast, browser_of, enable_okta
 from users.models import Session
+from users.sealing import seal
 
 SECRETS = ("the first secret", "the second secret")
 Pair = tuple[Model, Model]
 
 
-def revisions(cast: Cast) -> Pair:
+def client_secrets(cast: Cast) -> Pair:
     """The secrets of two enterprises' connections."""
     pair = []
     for enterprise, by, secret in ((cast.halden, cast.ingrid, 0), (cast.stranger, cast.mallory, 1)):
-        connection = enable_okta(enterprise, by)
-        revision = connection.serving
-        assert revision is not None
-        revision.connection = connection
-        revision.set_secret(SECRETS[secret], by=by, at=connection.created_at)
-        revision.save()
-        pair.append(revision)
+        row = enable_okta(enterprise, by).secrets.get()
+        row.sealed = seal(SECRETS[secret].encode(), bound_to=row._place)
+        row.save()
+        pair.append(row)
+    return pair[0], pair[1]
+
+
+def client_keys(cast: Cast) -> Pair:
+    """Two keys of one connection, as if each were one of the secrets."""
+    connection = Connection.objects.of(cast.halden).first() or enable_okta(cast.halden, cast.ingrid)
+    pair = [ClientKey.publish(connection, at=connection.created_at, algorithm="ES256") for _secret in SECRETS]
+    for key, secret in zip(pair, SECRETS, strict=True):
+        key.sealed = seal(secret.encode(), bound_to=key._place)
+        key.save()
     return pair[0], pair[1]
 
 
@@ -43,6 +52,7 @@ def grants(cast: Cast) -> Pair:
 
 
 SAMPLES: dict[str, Callable[[Cast], Pair]] = {
-    "identity.Revision.secret_sealed": revisions,
+    "identity.ClientSecret.sealed": client_secrets,
+    "identity.ClientKey.sealed": client_keys,
     "identity.Grant.refresh_sealed": grants,
 }

@@ -64,7 +64,7 @@ def test_no_secret_is_in_it(cast: Cast) -> None:
     zipped = export(cast)
     everything = b"".join(zipped.read(name) for name in zipped.namelist()).decode()
     secrets = [
-        "a secret of Okta", okta.serving.secret_sealed, cast.aiko.password, invitation.token, invitation.token_hash,
+        "a secret of Okta", okta.serving.secret.sealed, cast.aiko.password, invitation.token, invitation.token_hash,
         *(session.session_key for session in cast.aiko.sessions.all()),
     ]  # fmt: skip
     assert not [secret for secret in secrets if secret in everything]
