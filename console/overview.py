@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from audit.actions import Action
 from audit.models import Event
 from console.charts import Chart, Day, sign_in_chart
-from identity.models import Connection
+from identity.models import Connection, WaitingSubject
 from invitations.models import Invitation
 from invitations.reasons import told
 from users.access import Access, Permission
@@ -183,6 +183,18 @@ def needs_of(enterprise: Enterprise, connection: Connection | None, at: datetime
                 _("It waits for a test sign-in."),
                 reverse("identity:setup", args=[connection.pk]),
                 _("Go on"),
+            )
+        )
+    waiting = WaitingSubject.objects.of(enterprise).undecided().select_related("user")
+    for one in waiting.order_by("-last_seen_at", "-id")[:MOST_NEEDS]:
+        needs.append(
+            Need(
+                "user-search",
+                False,
+                _("Somebody came with the email of %(name)s") % {"name": one.user.label},
+                _("Known at the provider, and not here."),
+                reverse("identity:waiting_subject", args=[one.pk]),
+                _("Decide"),
             )
         )
     for person in User.objects.of(enterprise).with_email_to_decide().order_by("listed_as", "id")[:MOST_NEEDS]:

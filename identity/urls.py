@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from identity.views import connections, initiate, proving, revocation, sign_in, sign_out, trial, ways_in
+from identity.views import connections, initiate, proving, revocation, sign_in, sign_out, trial, waiting, ways_in
 
 app_name = "identity"
 
@@ -20,6 +20,10 @@ urlpatterns = [
     path("advanced/identity-provider/", connections.connections, name="connections"),
     path("advanced/identity-provider/new/", connections.choose, name="choose"),
     path("advanced/identity-provider/ways-in/", ways_in.ways_in, name="ways_in"),
+    path("advanced/identity-provider/waiting/", waiting.waiting, name="waiting"),
+    path("advanced/identity-provider/waiting/<row:pk>/", waiting.subject, name="waiting_subject"),
+    path("advanced/identity-provider/waiting/<row:pk>/link/", waiting.link, name="link_subject"),
+    path("advanced/identity-provider/waiting/<row:pk>/refuse/", waiting.refuse, name="refuse_subject"),
     path("advanced/identity-provider/<row:pk>/", connections.setup, name="setup"),
     path("advanced/identity-provider/<row:pk>/fix/", connections.fix, name="fix"),
     path("advanced/identity-provider/<row:pk>/check/", proving.check, name="check"),

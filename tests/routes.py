@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from django.utils import timezone
 
-from identity.models import Connection, Provider
+from identity.models import Connection, Provider, WaitingSubject
 from invitations.models import Invitation, Switch
 from tests.cast import Cast, make_user
 from users.models import Method, Role, RoleAssignment, Session, User
@@ -40,6 +40,7 @@ class World:
     chloes_session: Session
     invitation: Invitation  # To be a Viewer of Rotterdam.
     switch: Switch  # Of Vera.
+    waiting: WaitingSubject  # To be linked to Chloé.
 
     @classmethod
     def build(cls, cast: Cast) -> World:
@@ -59,6 +60,9 @@ class World:
             chloe=chloe,
             vera=vera,
             switch=Switch.begin(vera, by=cast.aiko, at=timezone.now()),
+            waiting=WaitingSubject.objects.create(
+                connection=draft, issuer="https://login.halden.example", sub="00u9chloe", user=chloe, email=chloe.email
+            ),
             nora=make_user(cast.halden, "Nora Berg", "nora.berg@halden.example"),
             chloes_role=chloe.role_assignments.get(),
             chloes_session=chloe.sessions.get(method=Method.PASSWORD),
@@ -103,6 +107,10 @@ def draft(world: World) -> list[str]:
     return [world.draft.pk]
 
 
+def waiting(world: World) -> list[str]:
+    return [world.waiting.pk]
+
+
 def switch(world: World) -> list[str]:
     return [world.switch.pk]
 
@@ -129,6 +137,10 @@ ROUTES: dict[str, Route] = {
     "identity:connections": Route(ADMINISTERS),
     "identity:choose": Route(ADMINISTERS, methods=ASKS_AND_ACTS),
     "identity:ways_in": Route(ADMINISTERS),
+    "identity:waiting": Route(ADMINISTERS),
+    "identity:waiting_subject": Route(ADMINISTERS, waiting),
+    "identity:link_subject": Route(ADMINISTERS, waiting, "POST"),
+    "identity:refuse_subject": Route(ADMINISTERS, waiting, "POST"),
     "identity:setup": Route(ADMINISTERS, draft, ASKS_AND_ACTS),
     "identity:fix": Route(ADMINISTERS, draft, "POST"),
     "identity:check": Route(ADMINISTERS, draft, "POST"),

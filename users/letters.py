@@ -64,7 +64,9 @@ def _context(name: str, user: User) -> dict[str, Any] | None:
             }
         case "enterprise_closed" | "enterprise_ends_soon" if not enterprise.is_closed:
             return None
-        case "your_enterprise" | "enterprise_closed" | "enterprise_ends_soon" | "enterprise_reopened":
+        case (
+            "your_enterprise" | "subject_linked" | "enterprise_closed" | "enterprise_ends_soon" | "enterprise_reopened"
+        ):
             path = reverse("users:enterprise", args=[enterprise.slug])
             return {"button_url": enterprise.url(path), "button_text": _("Go to the sign-in page")}
         case _:

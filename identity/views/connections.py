@@ -12,7 +12,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from identity import findings, proving, steps
 from identity.forms import ChooseForm, Saved, SettingsForm
-from identity.models import Connection, NotTestedError, Revision, SecretGoneError, StillNeededError
+from identity.models import Connection, NotTestedError, Revision, SecretGoneError, StillNeededError, WaitingSubject
 from identity.proving import Touched
 from users.access import Permission, allowed
 from users.http import ConsoleRequest
@@ -39,7 +39,8 @@ def connections(request: ConsoleRequest) -> HttpResponse:
     )
     if not rows:
         return _choice(request, ChooseForm(request))
-    return render(request, "identity/connections.html", {"connections": rows})
+    waiting = WaitingSubject.objects.of(request.enterprise).undecided().count()
+    return render(request, "identity/connections.html", {"connections": rows, "waiting": waiting})
 
 
 @require_http_methods(["GET", "POST"])

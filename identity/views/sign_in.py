@@ -24,8 +24,8 @@ from audit.compiled import compiled, insert
 from audit.models import record
 from identity import attempts
 from identity.attempts import Attempt, Purpose
-from identity.backends import OIDCBackend
-from identity.models import Connection, Grant, Revision
+from identity.backends import OIDCBackend, name_of
+from identity.models import Connection, Grant, Revision, WaitingSubject
 from identity.refused import Reason, SignInRefused, reason_of
 from identity.round_trip import Proof, begin, proved, unchanged
 from identity.views import trial
@@ -222,7 +222,13 @@ class CallbackView(OIDCAuthenticationCallbackView):
 
     def login_failure(self) -> HttpResponse:
         """Answer with the refusal's page. Whatever session there was before lives on (R6)."""
-        attempt = self.attempt
+        attempt, claims = self.attempt, self.refusal.claims
+        if self.refusal.code is Reason.ACCOUNT_NOT_LINKED and claims:
+            # Outside of the transaction that was undone: it waits for an administrator's yes (T8).
+            WaitingSubject.note(
+                self.connection, issuer=claims.iss, sub=claims.sub, email=claims.email, name=name_of(claims),
+                at=timezone.now(),
+            )  # fmt: skip
         return refuse(
             self.request,
             self.connection,

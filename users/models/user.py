@@ -78,6 +78,10 @@ class UserQuerySet(models.QuerySet["User"]):
         """Keep those whom their provider calls by another email, where no administrator has decided yet."""
         return self.exclude(provider_email="").filter(is_email_kept=False)
 
+    def linkable(self) -> UserQuerySet:
+        """Keep those who may come to be known by a subject: joined, not disabled, and never break-glass (T8)."""
+        return self.filter(is_break_glass=False, joined_at__isnull=False, disabled_at=None)
+
     def signing_in_with_password(self) -> UserQuerySet:
         return self.filter(connection=None)
 

@@ -69,6 +69,7 @@ def detail(request: HttpRequest, pk: str) -> HttpResponse:
         "give": GiveRole(request, person) if gives else None,
         "recent": _told(_events(request, person).newest_first()[:RECENT]) if context["may_see_activity"] else [],
         "invitation": _open_invitation(request, person),
+        "waiting_subjects": _waiting_subjects(request, person),
     }
     if context["may_manage"]:
         sessions = list(person.sessions.live(timezone.now()).last_seen_first())
@@ -84,6 +85,13 @@ def detail(request: HttpRequest, pk: str) -> HttpResponse:
             "revoke_roles": RevokeRoles(request, person) if len(revocable) == len(assignments) else None,
         }
     return render(request, "users/detail.html", context)
+
+
+def _waiting_subjects(request: ConsoleRequest, person: User) -> list[Any]:
+    """Return who waits to be linked to this account, for those who decide it. By its related name: a floor above."""
+    if not request.access.may(Permission.MANAGE_CONNECTIONS):
+        return []
+    return list(person.waiting_subjects.undecided().select_related("connection__organization"))
 
 
 def _open_invitation(request: ConsoleRequest, person: User) -> dict[str, Any] | None:
