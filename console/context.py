@@ -15,6 +15,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
+from console.templatetags.gatehouse import exact_time
 from users.access import Permission
 from users.models import Method, User
 
@@ -137,6 +138,15 @@ def _banners(request: HttpRequest) -> list[Banner]:
             )
         ]
     row = request.session.row  # type: ignore[attr-defined]
+    begins = row.enterprise.provider_required_from
+    if begins and user.signs_in_with_password and not user.is_break_glass:
+        return [
+            Banner(
+                _("Passwords stop working on %(at)s.") % {"at": exact_time(begins)},
+                _("Everyone then signs in with the identity provider. An administrator switches your account."),
+                "key-round",
+            )
+        ]
     if row.method == Method.BREAK_GLASS:
         return [
             Banner(

@@ -300,6 +300,9 @@ class Connection(models.Model):
             enterprise = self.enterprise.lock()
             self.enabled_at, self.disabled_at = None, at
             self.save(update_fields=["enabled_at", "disabled_at"])
+            if self.organization_id is None:
+                # What is not there cannot be required: people with a password go on with it.
+                enterprise.release_from_provider()
             self.sessions().delete()
             keep_an_admin(enterprise)
 

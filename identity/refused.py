@@ -384,7 +384,7 @@ REASONS: dict[Code | Reason, Why] = {
     Reason.NO_ACCOUNT: Why(STRANGER, _("Invite this person, if they are to come in.")),
     Reason.ACCOUNT_NOT_LINKED: Why(
         STRANGER,
-        _("A user with this email is known in another way. Under Identity provider, Waiting, say if it is the same one."),
+        _("A user with this email is known in another way. Under Identity provider, Waiting, say if they are one."),
     ),
     Reason.ACCOUNT_DISABLED: Why(DISABLED, _("Enable the account, if this person is to come in.")),
     Reason.SUBJECT_TAKEN: Why(SOMEONE_ELSE, _("This %(provider)s account is linked to another user here.")),

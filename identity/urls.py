@@ -2,7 +2,18 @@
 
 from django.urls import path
 
-from identity.views import connections, initiate, proving, revocation, sign_in, sign_out, trial, waiting, ways_in
+from identity.views import (
+    connections,
+    initiate,
+    proving,
+    requiring,
+    revocation,
+    sign_in,
+    sign_out,
+    trial,
+    waiting,
+    ways_in,
+)
 
 app_name = "identity"
 
@@ -20,6 +31,8 @@ urlpatterns = [
     path("advanced/identity-provider/", connections.connections, name="connections"),
     path("advanced/identity-provider/new/", connections.choose, name="choose"),
     path("advanced/identity-provider/ways-in/", ways_in.ways_in, name="ways_in"),
+    path("advanced/identity-provider/required/", requiring.requiring, name="requiring"),
+    path("advanced/identity-provider/required/release/", requiring.released, name="release"),
     path("advanced/identity-provider/waiting/", waiting.waiting, name="waiting"),
     path("advanced/identity-provider/waiting/<row:pk>/", waiting.subject, name="waiting_subject"),
     path("advanced/identity-provider/waiting/<row:pk>/link/", waiting.link, name="link_subject"),

@@ -137,6 +137,8 @@ ROUTES: dict[str, Route] = {
     "identity:connections": Route(ADMINISTERS),
     "identity:choose": Route(ADMINISTERS, methods=ASKS_AND_ACTS),
     "identity:ways_in": Route(ADMINISTERS),
+    "identity:requiring": Route(ADMINISTERS, methods=ASKS_AND_ACTS),
+    "identity:release": Route(ADMINISTERS, methods="POST"),
     "identity:waiting": Route(ADMINISTERS),
     "identity:waiting_subject": Route(ADMINISTERS, waiting),
     "identity:link_subject": Route(ADMINISTERS, waiting, "POST"),

@@ -17,6 +17,13 @@ from users.tokens import confirmation_token, reset_token
 
 # One address may have accounts in so many enterprises; the answer names no more.
 MOST_ENTERPRISES = 20
+# Emails whose button leads to the enterprise's sign-in page.
+LEAD_TO_THE_DOOR = frozenset(
+    {
+        "enterprise_closed", "enterprise_ends_soon", "enterprise_reopened", "provider_required", "subject_linked",
+        "your_enterprise",
+    }
+)  # fmt: skip
 
 
 def write(row: OutgoingEmail) -> EmailMessage | None:
@@ -62,11 +69,11 @@ def _context(name: str, user: User) -> dict[str, Any] | None:
                 "button_url": enterprise.url(path),
                 "button_text": _("Go to the sign-in page"),
             }
+        case "provider_required" if not user.signs_in_with_password or enterprise.provider_required_from is None:
+            return None
         case "enterprise_closed" | "enterprise_ends_soon" if not enterprise.is_closed:
             return None
-        case (
-            "your_enterprise" | "subject_linked" | "enterprise_closed" | "enterprise_ends_soon" | "enterprise_reopened"
-        ):
+        case _ if name in LEAD_TO_THE_DOOR:
             path = reverse("users:enterprise", args=[enterprise.slug])
             return {"button_url": enterprise.url(path), "button_text": _("Go to the sign-in page")}
         case _:

@@ -33,7 +33,9 @@ def _row(request: HttpRequest) -> Session | None:
     store = request.session
     store.get("")  # Reads the row, once.
     row: Session | None = store.row  # type: ignore[attr-defined]
-    return row if row is not None and row.user.is_active else None
+    if row is None or not row.user.is_active or row.user.must_use_provider(timezone.now()):
+        return None
+    return row
 
 
 def _user(request: HttpRequest) -> User | AnonymousUser:

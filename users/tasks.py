@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from itertools import islice
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import redis
 from celery import Task, shared_task
@@ -22,6 +23,8 @@ from users.sessions import SessionStore
 
 if TYPE_CHECKING:
     from users.models.mail import SendableQuerySet
+
+Thing = TypeVar("Thing")
 
 logger = logging.getLogger(__name__)
 
@@ -54,6 +57,23 @@ def post_email(name: str, *, user: User, **context: Any) -> OutgoingEmail:
     row = OutgoingEmail.objects.create(enterprise=user.enterprise, user=user, name=name, context=context)
     queue(deliver, [row.pk])
     return row
+
+
+def post_to_all(name: str, users: Iterable[User], *, enterprise: Enterprise, **context: Any) -> int:
+    """Ask for the email ``name`` to each of ``users``, who may be thousands, and return how many there are."""
+    ids: list[str] = []
+    for some in batched(users, BATCH):
+        rows = [OutgoingEmail(enterprise=enterprise, user=user, name=name, context=context) for user in some]
+        ids += [row.pk for row in OutgoingEmail.objects.bulk_create(rows)]
+    queue(deliver, *batched(ids, BATCH))
+    return len(ids)
+
+
+def batched(things: Iterable[Thing], size: int) -> Iterator[list[Thing]]:
+    """Yield lists of up to ``size`` of ``things``."""
+    rest = iter(things)
+    while some := list(islice(rest, size)):
+        yield some
 
 
 def tell_admins(enterprise: Enterprise, name: str, **context: Any) -> None:
@@ -110,6 +130,18 @@ def delete_closed() -> None:
             _remind(enterprise, days)
     for enterprise in Enterprise.objects.gone(now):
         enterprise.delete_for_good(now)
+
+
+@shared_task
+def remind_of_requirement() -> None:
+    """Tell people with a password once more, shortly before it stops working."""
+    now = timezone.now()
+    for enterprise in Enterprise.objects.to_remind_of_requirement(now):
+        with transaction.atomic():
+            due = Enterprise.objects.to_remind_of_requirement(now).filter(pk=enterprise.pk)
+            if due.update(is_requirement_reminded=True):
+                people = User.objects.of(enterprise).barred_by_requirement()
+                post_to_all("provider_required", people.iterator(), enterprise=enterprise, is_reminder=True)
 
 
 def _remind(enterprise: Enterprise, days: int) -> None:

@@ -95,6 +95,10 @@ class LocalSignInForm(forms.Form):
     error_messages = {
         # The same words for everything that can be wrong, and for people who sign in another way.
         "wrong": _("This email and this password do not fit together."),
+        "provider_required": _(
+            "Passwords are no longer used here. Go back and continue with your identity provider; if that says no, "
+            "ask an administrator to switch your account."
+        ),
     }
 
     def __init__(self, *args: Any, request: HttpRequest, enterprise: Enterprise, **kwargs: Any) -> None:
@@ -125,6 +129,13 @@ class LocalSignInForm(forms.Form):
             )
             raise ValidationError(self.error_messages["wrong"], "wrong")
         user.enterprise = self.enterprise
+        if user.must_use_provider(timezone.now()):
+            # Whoever knows the password may know this, too.
+            record(
+                "session:refused", enterprise=self.enterprise, request=self.request, target=user,
+                result=Result.REFUSED, reason="provider_required",
+            )  # fmt: skip
+            raise ValidationError(self.error_messages["provider_required"], "provider_required")
         self.user = user
         return data
 

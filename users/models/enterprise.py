@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 # How long a closed enterprise can be opened again; then everything in it is deleted.
 RETURN_WITHIN = timedelta(days=30)
+# How long before passwords stop working people are told once more.
+REMIND_OF_REQUIREMENT = timedelta(days=2)
 # How many days before that its Enterprise Admins are reminded.
 REMIND_BEFORE = (7, 1)
 
@@ -67,6 +69,11 @@ class EnterpriseQuerySet(models.QuerySet["Enterprise"]):
         soon = self.filter(closed_at__lte=at - RETURN_WITHIN + timedelta(days=days)).exclude(pk__in=self.gone(at))
         return soon.filter(models.Q(reminded_days=None) | models.Q(reminded_days__gt=days))
 
+    def to_remind_of_requirement(self, at: datetime) -> EnterpriseQuerySet:
+        """Keep those whose people with a password are to be told that its time is nearly over."""
+        soon = self.filter(provider_required_from__gt=at, provider_required_from__lte=at + REMIND_OF_REQUIREMENT)
+        return soon.filter(is_requirement_reminded=False)
+
 
 class ClosedError(Exception):
     """The enterprise is closed already, or not closed. Nothing was changed."""
@@ -84,6 +91,9 @@ class Enterprise(models.Model):
     session_hours = models.PositiveIntegerField(default=12)
     closed_at = models.DateTimeField(null=True, blank=True, editable=False)
     closed_by = models.ForeignKey("users.User", on_delete=models.SET_NULL, null=True, editable=False, related_name="+")
+    # From then on everyone but break-glass accounts signs in through the provider; None is the default: new people do.
+    provider_required_from = models.DateTimeField(null=True, blank=True, editable=False)
+    is_requirement_reminded = models.BooleanField(default=False, editable=False)
     # Of ``REMIND_BEFORE``, the one that was said last.
     reminded_days = models.PositiveSmallIntegerField(null=True, editable=False)
 
@@ -113,6 +123,20 @@ class Enterprise(models.Model):
     @property
     def session_limit(self) -> timedelta:
         return timedelta(hours=self.session_hours)
+
+    def requires_provider(self, at: datetime) -> bool:
+        """Return whether a password is not enough by now, but for break-glass accounts (T16)."""
+        return self.provider_required_from is not None and self.provider_required_from <= at
+
+    def require_provider(self, from_: datetime) -> None:
+        """Have everyone sign in through the provider from ``from_`` on. The caller keeps an admin (M7)."""
+        self.provider_required_from, self.is_requirement_reminded = from_, False
+        self.save(update_fields=["provider_required_from", "is_requirement_reminded"])
+
+    def release_from_provider(self) -> None:
+        """Let people with a password go on with it; new people use the provider as before (M3)."""
+        self.provider_required_from, self.is_requirement_reminded = None, False
+        self.save(update_fields=["provider_required_from", "is_requirement_reminded"])
 
     @property
     def is_closed(self) -> bool:

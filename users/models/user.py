@@ -74,6 +74,14 @@ class UserQuerySet(models.QuerySet["User"]):
                 return self.filter(disabled_at=None, joined_at__isnull=False, switching_to=None)
         return self.none()
 
+    def barred_by_requirement(self) -> UserQuerySet:
+        """Keep those with a password who could not sign in any more if everyone had to use the provider."""
+        return self.linkable().filter(connection=None)
+
+    def break_glass_tested(self, since: datetime) -> UserQuerySet:
+        """Keep break-glass accounts which somebody has signed in with since then: that it works is then known."""
+        return self.filter(is_break_glass=True, disabled_at=None, last_login__gte=since)
+
     def with_email_to_decide(self) -> UserQuerySet:
         """Keep those whom their provider calls by another email, where no administrator has decided yet."""
         return self.exclude(provider_email="").filter(is_email_kept=False)
@@ -95,7 +103,9 @@ class UserQuerySet(models.QuerySet["User"]):
     def able_to_sign_in(self) -> UserQuerySet:
         """Keep those who could sign in now: joined, not disabled, by a password or an enabled connection."""
         # Unusable passwords begin with an exclamation mark, and there is one hasher.
+        # Where the provider is required of everyone, or will be, a password counts for break-glass accounts only.
         local = Q(connection=None) & Q(password__startswith="argon2")  # noqa: S106
+        local &= Q(is_break_glass=True) | Q(enterprise__provider_required_from=None)
         # A subject is one of an issuer: when that is changed, those who were known by the old one are strangers.
         connected = Q(connection__enabled_at__isnull=False) & Q(
             subjects__connection=models.F("connection"), subjects__issuer=models.F("connection__serving__issuer")
@@ -213,6 +223,10 @@ class User(AbstractBaseUser):
     @property
     def signs_in_with_password(self) -> bool:
         return self.connection_id is None
+
+    def must_use_provider(self, at: datetime) -> bool:
+        """Return whether this person's password opens nothing any more, since the provider is required (T16)."""
+        return self.signs_in_with_password and not self.is_break_glass and self.enterprise.requires_provider(at)
 
     def sign_in_recorded(self, at: datetime) -> None:
         """Remember when this person last signed in: one UPDATE of one column."""

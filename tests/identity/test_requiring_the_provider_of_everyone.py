@@ -1,0 +1,169 @@
+"""T16: everyone has to use the provider, after proof that it works, with time to get there, and it can be undone."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.http import HttpResponse
+from django.utils import timezone
+
+from audit.models import Event
+from identity.models import Connection
+from tests.cast import PASSWORD, Browser, browser_of
+from tests.identity.journey import Journey, is_signed_in, link
+from users.models import Enterprise, OutgoingEmail, Session, User, enterprise_admins
+from users.tasks import remind_of_requirement
+
+pytestmark = pytest.mark.servers
+
+PAGE = "/advanced/identity-provider/required/"
+
+
+@pytest.fixture
+def aiko(journey: Journey) -> Browser:
+    """Aiko, who has just signed in through Okta; and somebody has used the break-glass account lately."""
+    link(journey.connection, journey.cast.aiko, "00u1aiko")
+    User.objects.filter(pk=journey.cast.ingrid.pk).update(last_login=timezone.now() - timedelta(days=89))
+    journey.provider.person = {"sub": "00u1aiko", "email": journey.cast.aiko.email, "name": "Aiko Tanaka"}
+    journey.sign_in()
+    assert is_signed_in(journey.browser, journey.cast.aiko)
+    return journey.browser
+
+
+def require(browser: Browser, grace: str = "7") -> HttpResponse:
+    return browser.post(PAGE, {"grace": grace})
+
+
+def halden(journey: Journey) -> Enterprise:
+    return Enterprise.objects.get(pk=journey.cast.halden.pk)
+
+
+def begin(journey: Journey) -> None:
+    """The time given is over."""
+    Enterprise.objects.filter(pk=journey.cast.halden.pk).update(provider_required_from=timezone.now())
+
+
+def local_sign_in(journey: Journey, user: User) -> HttpResponse:
+    return Browser(journey.cast.halden).post("/e/halden/local/", {"email": user.email, "password": PASSWORD})
+
+
+def test_passwords_stop_working_after_the_time_given_and_everyone_concerned_is_told(
+    journey: Journey, aiko: Browser
+) -> None:
+    assert require(aiko, "14").status_code == 302
+    begins = halden(journey).provider_required_from
+    assert begins
+    assert timedelta(days=13, hours=23) < begins - timezone.now() <= timedelta(days=14)
+    told = {email.user.email for email in OutgoingEmail.objects.filter(name="provider_required")}
+    cast = journey.cast
+    assert told == {cast.marcus.email, cast.tomas.email, cast.oluwaseun.email}
+    assert Event.objects.of(cast.halden).get(action="provider:required").details["people_told"] == 3
+    marcus = browser_of(cast.marcus)
+    assert "Passwords stop working on" in marcus.get("/").content.decode()
+    assert "Passwords stop working on" in aiko.get(PAGE).content.decode()
+
+
+def test_until_then_the_old_way_works_and_afterwards_it_does_not(journey: Journey, aiko: Browser) -> None:
+    require(aiko)
+    marcus = browser_of(journey.cast.marcus)
+    assert marcus.get("/users/").status_code == 200
+    begin(journey)
+    assert "/login/" in marcus.get("/users/")["Location"]
+    refused = local_sign_in(journey, journey.cast.tomas)
+    assert refused.status_code == 200
+    assert "Passwords are no longer used here." in refused.content.decode()
+    assert not Session.objects.filter(user=journey.cast.tomas).exists()
+    assert Event.objects.filter(action="session:refused", reason="provider_required").count() == 1
+    assert aiko.get("/users/").status_code == 200
+
+
+def test_a_wrong_password_is_not_told_more_than_before(journey: Journey, aiko: Browser) -> None:
+    require(aiko)
+    begin(journey)
+    page = Browser(journey.cast.halden).post(
+        "/e/halden/local/", {"email": journey.cast.tomas.email, "password": "not the password"}
+    )
+    assert "do not fit together" in page.content.decode()
+    assert "no longer used" not in page.content.decode()
+
+
+def test_the_break_glass_account_keeps_its_password(journey: Journey, aiko: Browser) -> None:
+    require(aiko)
+    begin(journey)
+    ingrid = browser_of(journey.cast.ingrid)
+    assert ingrid.get("/users/").status_code == 200
+    assert "no longer used" not in local_sign_in(journey, journey.cast.ingrid).content.decode()
+
+
+def test_it_can_be_undone_also_for_those_who_were_shut_out(journey: Journey, aiko: Browser) -> None:
+    require(aiko)
+    begin(journey)
+    aiko.post(f"{PAGE}release/")
+    assert halden(journey).provider_required_from is None
+    assert browser_of(journey.cast.tomas).get("/users/").status_code == 200
+    assert Event.objects.of(journey.cast.halden).filter(action="provider:released").count() == 1
+
+
+def test_it_ends_with_the_connection(journey: Journey, aiko: Browser) -> None:
+    require(aiko)
+    begin(journey)
+    Connection.objects.get(pk=journey.connection.pk).disable(timezone.now())
+    assert halden(journey).provider_required_from is None
+    assert browser_of(journey.cast.tomas).get("/users/").status_code == 200
+
+
+def refused(browser: Browser, missing: str) -> None:
+    page = browser.get(PAGE).content.decode()
+    assert missing in page
+    answer = require(browser)
+    assert answer.status_code == 409
+    assert not Enterprise.objects.exclude(provider_required_from=None).exists()
+
+
+def test_it_is_refused_without_a_fresh_sign_in_through_the_connection(journey: Journey, aiko: Browser) -> None:
+    Session.objects.filter(user=journey.cast.aiko).update(created_at=timezone.now() - timedelta(minutes=11))
+    refused(aiko, "Sign in through Okta once more, yourself")
+    refused(browser_of(journey.cast.ingrid), "Sign in through Okta once more, yourself")
+
+
+def test_it_is_refused_when_nobody_knows_whether_the_break_glass_account_works(journey: Journey, aiko: Browser) -> None:
+    User.objects.filter(pk=journey.cast.ingrid.pk).update(last_login=timezone.now() - timedelta(days=91))
+    refused(aiko, "No break-glass account was used in the last 90 days.")
+
+
+def test_it_is_refused_with_an_untested_or_disabled_connection(journey: Journey, aiko: Browser) -> None:
+    Connection.objects.update(enabled_at=None)
+    refused(aiko, "No connection is enabled for the whole enterprise.")
+
+
+def test_a_connection_of_one_organization_is_not_enough(journey: Journey, aiko: Browser) -> None:
+    Connection.objects.update(organization=journey.cast.oslo)
+    refused(aiko, "No connection is enabled for the whole enterprise.")
+
+
+def test_admins_with_a_password_count_no_more_once_it_is_decided(journey: Journey, aiko: Browser) -> None:
+    """M7: with the break-glass account gone, the last admin through Okta stays."""
+    assert set(enterprise_admins(journey.cast.halden)) == {journey.cast.ingrid, journey.cast.aiko}
+    require(aiko)
+    User.objects.filter(pk=journey.cast.ingrid.pk).update(is_break_glass=False)
+    assert set(enterprise_admins(journey.cast.halden)) == {journey.cast.aiko}
+
+
+def test_people_are_reminded_once_shortly_before(journey: Journey, aiko: Browser) -> None:
+    require(aiko)
+    remind_of_requirement()
+    assert not OutgoingEmail.objects.filter(name="provider_required", context__is_reminder=True).exists()
+    soon = timezone.now() + timedelta(hours=47)
+    Enterprise.objects.filter(pk=journey.cast.halden.pk).update(provider_required_from=soon)
+    User.objects.filter(pk=journey.cast.tomas.pk).update(connection=journey.connection)
+    remind_of_requirement()
+    remind_of_requirement()
+    reminded = OutgoingEmail.objects.filter(name="provider_required", context__is_reminder=True)
+    assert {email.user.email for email in reminded} == {journey.cast.marcus.email, journey.cast.oluwaseun.email}
+
+
+def test_other_roles_and_strangers_require_nothing(journey: Journey, aiko: Browser) -> None:
+    assert require(browser_of(journey.cast.marcus)).status_code == 403
+    require(browser_of(journey.cast.mallory))
+    assert not Enterprise.objects.exclude(provider_required_from=None).exists()
