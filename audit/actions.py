@@ -16,6 +16,7 @@ class Action(models.TextChoices):
     ENTERPRISE_DELETED = "enterprise:deleted", _("deleted for good")
     EMAIL_CONFIRMED = "email:confirmed", _("confirmed the email of")
     SESSION_STARTED = "session:started", _("signed in")
+    SESSION_PROVED = "session:proved", _("signed in again")
     SESSION_REFUSED = "session:refused", _("was refused")
     SESSION_ENDED = "session:ended", _("ended a session of")
     SESSION_ENDED_BY_PROVIDER = "session:ended-by-provider", _("was signed out by")
@@ -70,4 +71,6 @@ def phrase(action: str, *, has_target: bool) -> str:
     """Return how ``action`` reads after the name of who did it; what it was done to follows, if anything does."""
     if action == Action.SESSION_STARTED and has_target:
         return str(_("signed in with"))
+    if action == Action.SESSION_PROVED and has_target:
+        return str(_("signed in again with"))
     return str(Action(action).label) if action in Action else action

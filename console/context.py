@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.http import HttpRequest
 from django.template.loader import render_to_string
-from django.urls import reverse
+from django.urls import Resolver404, resolve, reverse
 from django.utils.functional import Promise, SimpleLazyObject
 from django.utils.safestring import SafeString
 from django.utils.translation import get_language
@@ -100,6 +101,16 @@ ADVANCED: tuple[NavItem, ...] = (
         ("console:enterprise", "console:close"),
     ),
 )
+
+
+def name_of(path: str) -> str | Promise:
+    """Return what the navigation calls the part of the console that ``path`` belongs to."""
+    try:
+        here = resolve(urlsplit(path).path).view_name
+    except (Resolver404, ValueError):
+        return _("Gatehouse")
+    labels = (item.label for item in (*DAILY, *ADVANCED) if any(here.startswith(page) for page in item.pages))
+    return next(labels, _("Your account"))
 
 
 def shell(request: HttpRequest) -> dict[str, Any]:

@@ -34,6 +34,7 @@ class Purpose(StrEnum):
     SIGN_IN = "sign_in"
     INVITATION = "invitation"
     TEST = "test"
+    STEP_UP = "step_up"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,8 @@ class Attempt:
     """What one sign-in began with, to be found unchanged when it comes back (R1).
 
     ``revision`` is the number of the connection's revision. ``invitation`` is the id of the one to redeem, and
-    ``user`` that of the administrator who tests. ``started_at`` is in milliseconds since the epoch.
+    ``user`` that of the administrator who tests, or of who is to prove it once more, in the session of the handle
+    ``session``. ``started_at`` is in milliseconds since the epoch.
     """
 
     connection: str
@@ -54,10 +56,16 @@ class Attempt:
     invitation: str = ""
     user: str = ""
     started_at: int = field(default_factory=lambda: time.time_ns() // 1_000_000)
+    session: str = ""
+
+    @property
+    def age(self) -> float:
+        """Seconds since it began."""
+        return time.time() - self.started_at / 1000
 
     @property
     def is_expired(self) -> bool:
-        return time.time() * 1000 - self.started_at > LASTS.total_seconds() * 1000
+        return self.age > LASTS.total_seconds()
 
 
 def keep(response: HttpResponseBase, request: HttpRequest, state: str, attempt: Attempt) -> None:

@@ -264,21 +264,48 @@ class SettingsForm(forms.Form):
     def _is_issuer_new(self, cleaned: dict[str, Any]) -> bool:
         return self.latest is not None and "issuer" in cleaned and cleaned["issuer"] != self.latest.issuer
 
-    @transaction.atomic
-    def save(self) -> Saved:
-        """Keep what changed, on record and told to every Enterprise Admin. Without a change nothing happens."""
+    @property
+    def values(self) -> dict[str, str]:
         # An address that was allowed was allowed for its issuer.
         same_issuer = self.latest is not None and self.latest.issuer == self.cleaned_data["issuer"]
         origins = self.latest.accepted_origins if self.latest and same_issuer else ""
-        values = {name: self.cleaned_data.get(name, origins) for name in EDITED}
+        return {name: self.cleaned_data.get(name, origins) for name in EDITED}
+
+    @property
+    def secret(self) -> str | None:
+        """What was typed, or None for the one there is."""
+        return self.cleaned_data["client_secret"] or None
+
+    @property
+    def changes(self) -> bool:
+        """Whether saving would change anything."""
+        is_moved = _pk(self.cleaned_data["organization"]) != self.connection.organization_id
+        return is_moved or bool(_changed(self.latest, self.values, self.secret))
+
+    @transaction.atomic
+    def save(self) -> Saved:
+        """Keep what changed, on record and told to every Enterprise Admin. Without a change nothing happens."""
         return keep(
             self.request,
             self.connection,
-            values,
-            secret=self.cleaned_data["client_secret"] or None,
+            self.values,
+            secret=self.secret,
             organization=self.cleaned_data["organization"],
             notes=self.notes,
         )
+
+
+def _pk(organization: Organization | None) -> str | None:
+    return organization.pk if organization else None
+
+
+def _changed(latest: Revision | None, values: dict[str, str], secret: str | None) -> list[str]:
+    """Return the names of what a revision with ``values`` and ``secret`` would change of ``latest``."""
+    if latest is None:
+        changed = [name for name in EDITED if values[name]]
+    else:
+        changed = [name for name in EDITED if values[name] != getattr(latest, name)]
+    return changed if secret is None else [*changed, "client_secret"]
 
 
 def keep(
@@ -292,14 +319,10 @@ def keep(
 ) -> Saved:
     """Write what differs from the newest revision as a new one, audit it and tell the Enterprise Admins."""
     latest, now = connection.latest, timezone.now()
-    changed = [name for name in EDITED if latest is None or values[name] != getattr(latest, name)]
-    if secret is not None:
-        changed.append("client_secret")
+    changed = _changed(latest, values, secret)
     is_cleared = bool(latest and latest.has_secret and secret is None and values["issuer"] != latest.issuer)
-    if latest is None:
-        changed = [name for name in changed if values.get(name) or name == "client_secret"]
     revision = connection.revise(by=request.user, at=now, secret=secret, **values) if changed else None
-    if (organization and organization.pk) != connection.organization_id:
+    if _pk(organization) != connection.organization_id:
         connection.organization = organization
         connection.save(update_fields=["organization"])
         changed.append("organization")

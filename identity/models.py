@@ -585,7 +585,8 @@ class Grant(models.Model):
 
     @property
     def _place(self) -> str:
-        return f"{self.session.enterprise_id}/{self.session_id}/refresh"
+        # By the handle: the session's key changes while it lasts.
+        return f"{self.session.enterprise_id}/{self.session.handle}/refresh"
 
     def keep(self, refresh_token: str) -> None:
         self.refresh_sealed = seal(refresh_token.encode(), bound_to=self._place)

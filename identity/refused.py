@@ -29,6 +29,8 @@ class Reason(StrEnum):
     ATTEMPT_EXPIRED = "attempt_expired"
     RESPONSE_INCOMPLETE = "response_incomplete"
     NOT_THE_TESTER = "not_the_tester"
+    NOT_THE_SAME_PERSON = "not_the_same_person"
+    NOT_THE_SAME_SESSION = "not_the_same_session"
     CONNECTION_CHANGED = "connection_changed"
     CONNECTION_DISABLED = "connection_disabled"
     CONNECTION_INCOMPLETE = "connection_incomplete"
@@ -257,6 +259,27 @@ OTHER_TESTER = Page(
     (_("Sign in to %(enterprise)s, and test again."),),
     retry=False,
 )  # fmt: skip
+ANOTHER_PERSON = Page(
+    403, Stop.HOUSE, _SAID_NO,
+    _("That was another account"),
+    _("Confirm with the %(provider)s account you signed in with. You are still signed in, and nothing has changed."),
+    (_("Try again, and choose the account you signed in with."), _TELL),
+    other_account=True,
+)  # fmt: skip
+ANOTHER_SESSION = Page(
+    403, Stop.HOUSE, _UNEXPECTED,
+    _("This belongs to another session"),
+    _("Confirming ends where it began: in the same browser, in the same session. That session has ended meanwhile."),
+    (_("Go back to the page you came from, and begin again there."),),
+    retry=False,
+)  # fmt: skip
+NOT_ANEW = Page(
+    403, Stop.PROVIDER, _("did not ask you"),
+    _("%(provider)s did not ask you to sign in again"),
+    _("It let you through with the sign-in it remembered, and that is too old for this. Nothing has changed."),
+    (_("Sign out of %(provider)s, then try again."), _TELL),
+    other_account=True,
+)  # fmt: skip
 
 
 class Why(NamedTuple):
@@ -339,7 +362,7 @@ REASONS: dict[Code | Reason, Why] = {
     Code.AMBIGUOUS_KEY: Why(UNPROVED, _("The issuer publishes several keys and does not say which one signed.")),
     Code.KEY_TOO_SMALL: Why(UNPROVED, _("Have %(provider)s sign with an RSA key of at least 2048 bits.")),
     Code.BAD_SIGNATURE: Why(UNPROVED, _HOSTILE),
-    Code.MISSING_CLAIM: Why(UNPROVED, _("The ID token lacks the claim %(expected)s, which every sign-in needs.")),
+    Code.MISSING_CLAIM: Why(UNPROVED, _("The ID token lacks the claim %(expected)s, which this sign-in needs.")),
     Code.BAD_CLAIM: Why(UNPROVED, _("The claim %(got)s makes no sense.")),
     Code.ISSUER_MISMATCH: Why(
         UNPROVED, _("The ID token is from %(got)s; the connection says %(expected)s. The two must be the same.")
@@ -358,7 +381,7 @@ REASONS: dict[Code | Reason, Why] = {
     Code.NONCE_MISMATCH: Why(UNPROVED, _HOSTILE),
     Code.AT_HASH_MISMATCH: Why(UNPROVED, _HOSTILE),
     Code.C_HASH_MISMATCH: Why(UNPROVED, _HOSTILE),
-    Code.AUTHENTICATION_TOO_OLD: Why(DECLINED, _("%(provider)s was told to ask for a new sign-in, and did not.")),
+    Code.AUTHENTICATION_TOO_OLD: Why(NOT_ANEW, _("%(provider)s was told to ask for a new sign-in, and did not.")),
     Code.ACR_MISMATCH: Why(DECLINED, _("The person signed in with %(got)s; asked for was %(expected)s.")),
     # Userinfo.
     Code.USERINFO_REFUSED: Why(UNREPAIRED, _("Userinfo was refused. With the scope email it is not needed.")),
@@ -371,6 +394,12 @@ REASONS: dict[Code | Reason, Why] = {
     Reason.ATTEMPT_EXPIRED: Why(TOO_LATE, _("Nothing to fix: more than ten minutes passed at %(provider)s.")),
     Reason.RESPONSE_INCOMPLETE: Why(UNPROVED, _("%(provider)s sent the person back with neither a code nor an error.")),
     Reason.NOT_THE_TESTER: Why(OTHER_TESTER, _("The administrator who began the test was not signed in any more.")),
+    Reason.NOT_THE_SAME_PERSON: Why(
+        ANOTHER_PERSON, _("Nothing to fix: signed in as %(expected)s, and came back as %(got)s to confirm a change.")
+    ),
+    Reason.NOT_THE_SAME_SESSION: Why(
+        ANOTHER_SESSION, _("Nothing to fix: the session that asked for it had ended, or another person had signed in.")
+    ),
     # The connection.
     Reason.CONNECTION_CHANGED: Why(CHANGED, _("Nothing to fix: the settings changed between start and finish.")),
     Reason.CONNECTION_DISABLED: Why(SWITCHED_OFF, _("Enable the connection, if people are to sign in through it.")),

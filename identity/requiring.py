@@ -21,8 +21,7 @@ from users.http import ConsoleRequest
 from users.models import LastAdminError, Method, User, keep_an_admin
 from users.tasks import post_to_all
 
-# A sign-in is proof that the connection works for so long, and a break-glass account's for so long.
-PROOF_LASTS = timedelta(minutes=10)
+# For so long a test proves that a break-glass account works.
 TEST_LASTS = timedelta(days=90)
 
 
@@ -80,12 +79,14 @@ class RequireProvider(forms.Form):
         if self.connection is None or row is None:
             return Condition(False, _("You have not signed in through it."))
         through = row.method == Method.CONNECTION and row.grant.connection_id == self.connection.pk
-        if through and self.now - row.created_at <= PROOF_LASTS:
+        if through and row.is_recently_proved(self.now):
             return Condition(True, _("You signed in through %(provider)s a moment ago.") % self._said)
         text = _("Sign in through %(provider)s once more, yourself: then it is known to work.") % self._said
-        url = (
-            f"{reverse('identity:start', args=[self.connection.pk])}?prompt=login&next={reverse('identity:requiring')}"
-        )
+        here = {"next": reverse("identity:requiring")}
+        if through:
+            url = reverse("identity:step_up", query=here)
+        else:
+            url = reverse("identity:start", args=[self.connection.pk], query=here | {"prompt": "login"})
         return Condition(False, text, url, _("Sign in with %(provider)s") % self._said)
 
     def _break_glass_works(self) -> Condition:

@@ -51,11 +51,22 @@ class Proof:
     invitation: Invitation | None = None
 
 
-def begin(revision: Revision, *, prompt: str = "", login_hint: str = "", **purpose: Any) -> tuple[str, str, Attempt]:
+def serving(connection: Connection) -> Revision:
+    """Return the revision that sign-ins use. Raises SignInRefused when the connection is not enabled."""
+    revision = connection.serving
+    if not connection.is_enabled or revision is None:
+        raise SignInRefused(Reason.CONNECTION_DISABLED)
+    revision.connection = connection
+    return revision
+
+
+def begin(
+    revision: Revision, *, prompt: str = "", login_hint: str = "", max_age: int | None = None, **purpose: Any
+) -> tuple[str, str, Attempt]:
     """Return where to send the browser, the state, and the attempt to keep. Raises SignInRefused.
 
-    ``prompt`` and ``login_hint`` go to the provider, and ``purpose`` are the attempt's own fields. S256, state and
-    nonce always, and always fresh (R13).
+    ``prompt``, ``login_hint`` and ``max_age`` go to the provider, and ``purpose`` are the attempt's own fields. S256,
+    state and nonce always, and always fresh (R13).
     """
     client, metadata = _prepared(revision)
     rp = client.rp
@@ -68,6 +79,7 @@ def begin(revision: Revision, *, prompt: str = "", login_hint: str = "", **purpo
         nonce=attempt.nonce,
         verifier=attempt.verifier,
         prompt=prompt,
+        max_age=max_age,
         login_hint=login_hint,
     )
     return url, state, attempt
@@ -129,8 +141,9 @@ def _exchanged(
 ) -> tuple[Claims, TokenResponse]:
     """Exchange ``code`` and verify what it gave: one request to the provider. Raises Refused.
 
-    Userinfo is asked only when an email is needed that the ID token lacks (R15). No transaction is open here, so that
-    none ever waits for a provider.
+    Userinfo is asked only when an email is needed that the ID token lacks (R15). Who proves it once more has to have
+    signed in there since the attempt began, whatever the provider makes of ``max_age`` (K7). No transaction is open
+    here, so that none ever waits for a provider.
     """
     egress, cache = door().egress, door().cache
 
@@ -150,7 +163,8 @@ def _exchanged(
         at=at,
         access_token=tokens.access_token,
         code=code,
+        max_age=int(attempt.age) if attempt.purpose is Purpose.STEP_UP else None,
     )
-    if attempt.purpose is not Purpose.SIGN_IN and lacks(claims, "email"):
+    if attempt.purpose in (Purpose.INVITATION, Purpose.TEST) and lacks(claims, "email"):
         claims = with_userinfo(claims, rp, metadata, tokens.access_token, egress)
     return confidence.claims(claims), tokens

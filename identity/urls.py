@@ -10,6 +10,7 @@ from identity.views import (
     revocation,
     sign_in,
     sign_out,
+    step_up,
     trial,
     waiting,
     ways_in,
@@ -20,6 +21,7 @@ app_name = "identity"
 urlpatterns = [
     path("sso/<row:pk>/start/", sign_in.StartView.as_view(), name="start"),
     path("sso/<row:pk>/callback/", sign_in.CallbackView.as_view(), name="callback"),
+    path("sso/step-up/", step_up.start, name="step_up"),
     path("sso/<row:pk>/initiate/", initiate.initiate, name="initiate"),
     path("sso/<row:pk>/logout/front-channel/", sign_out.front_channel, name="front_channel"),
     path("sso/<row:pk>/logout/back-channel/", sign_out.back_channel, name="back_channel"),

@@ -13,13 +13,15 @@ Mallory   Enterprise Admin      of Stranger Ltd, another enterprise: gets 404 fo
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from django.contrib.auth.hashers import make_password
+from django.http import QueryDict
 from django.test import Client
 from django.utils import timezone
 
 from identity.models import Connection, Provider
-from users.models import Enterprise, Method, Organization, Region, Role, RoleAssignment, User
+from users.models import Enterprise, HeldForm, Method, Organization, Region, Role, RoleAssignment, Session, User
 from users.sessions import SessionStore
 
 PASSWORD = "correct horse battery staple"
@@ -124,6 +126,20 @@ class Browser(Client):
         sign_in(request, user, method or (Method.BREAK_GLASS if user.is_break_glass else Method.PASSWORD))
         self.cookies[settings.SESSION_COOKIE_NAME] = request.session.session_key
         return self
+
+
+def hold(session: Session, path: str = "/account/profile/", **typed: str) -> HeldForm:
+    """What the person of ``session`` typed is held for ``path``."""
+    fields = QueryDict(mutable=True)
+    fields.update(typed)
+    held = HeldForm.hold(session, path=path, page=path, typed=fields, at=timezone.now())
+    assert held is not None
+    return held
+
+
+def long_ago(user: User, minutes: int = 11) -> None:
+    """Let it be that long since ``user`` last proved, in any session, who they are."""
+    user.sessions.update(proved_at=timezone.now() - timedelta(minutes=minutes))
 
 
 FIREFOX = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:141.0) Gecko/20100101 Firefox/141.0"

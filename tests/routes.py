@@ -12,8 +12,8 @@ from django.utils import timezone
 
 from identity.models import Connection, Provider, WaitingSubject
 from invitations.models import Invitation, Switch
-from tests.cast import Cast, make_user
-from users.models import Method, Role, RoleAssignment, Session, User
+from tests.cast import Cast, hold, make_user
+from users.models import HeldForm, Method, Role, RoleAssignment, Session, User
 
 # The people who try every route. All but Aiko hold their role for Rotterdam; Nora has none.
 ADMIN, ORGANIZATION_ADMIN, MANAGER, VIEWER, NOBODY = "aiko", "marcus", "tomas", "vera", "nora"
@@ -41,6 +41,7 @@ class World:
     invitation: Invitation  # To be a Viewer of Rotterdam.
     switch: Switch  # Of Vera.
     waiting: WaitingSubject  # To be linked to Chloé.
+    held: HeldForm
 
     @classmethod
     def build(cls, cast: Cast) -> World:
@@ -63,6 +64,7 @@ class World:
             waiting=WaitingSubject.objects.create(
                 connection=draft, issuer="https://login.halden.example", sub="00u9chloe", user=chloe, email=chloe.email
             ),
+            held=hold(chloe.sessions.get(method=Method.PASSWORD)),
             nora=make_user(cast.halden, "Nora Berg", "nora.berg@halden.example"),
             chloes_role=chloe.role_assignments.get(),
             chloes_session=chloe.sessions.get(method=Method.PASSWORD),
@@ -133,6 +135,10 @@ ROUTES: dict[str, Route] = {
     "users:end_other_sessions": Route(ANYONE, methods="POST"),
     # One's own only: there are other pages for those who look after Chloé.
     "users:end_session": Route(frozenset(), lambda w: [w.chloes_session.handle], "POST"),
+    "users:prove": Route(ANYONE, methods=ASKS_AND_ACTS),
+    "users:held": Route(ANYONE),
+    "users:held_discard": Route(frozenset(), lambda w: [w.held.pk], "POST"),  # Chloé's own.
+    "identity:step_up": Route(ANYONE),
     "identity:advanced": Route(ADMINISTERS),
     "identity:connections": Route(ADMINISTERS),
     "identity:choose": Route(ADMINISTERS, methods=ASKS_AND_ACTS),

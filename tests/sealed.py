@@ -8,7 +8,7 @@ from django.db.models import Model
 
 from identity.credentials import ClientKey
 from identity.models import Connection, Grant
-from tests.cast import Cast, browser_of, enable_okta
+from tests.cast import Cast, browser_of, enable_okta, hold
 from users.models import Session
 from users.sealing import seal
 
@@ -51,8 +51,21 @@ def grants(cast: Cast) -> Pair:
     return pair[0], pair[1]
 
 
+def held_forms(cast: Cast) -> Pair:
+    """What two people typed, as if each were one of the secrets."""
+    pair = []
+    for user, secret in zip((cast.aiko, cast.marcus), SECRETS, strict=True):
+        browser_of(user)
+        held = hold(user.sessions.order_by("-created_at")[0])
+        held.sealed = seal(secret.encode(), bound_to=held._place)
+        held.save()
+        pair.append(held)
+    return pair[0], pair[1]
+
+
 SAMPLES: dict[str, Callable[[Cast], Pair]] = {
     "identity.ClientSecret.sealed": client_secrets,
     "identity.ClientKey.sealed": client_keys,
     "identity.Grant.refresh_sealed": grants,
+    "users.HeldForm.sealed": held_forms,
 }

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.contrib.auth.middleware import AuthenticationMiddleware, LoginRequiredMiddleware
@@ -22,7 +21,9 @@ from django.utils.functional import SimpleLazyObject
 from audit.models import client_address
 from users.access import Access
 from users.emails import zone
+from users.http import page_of
 from users.models import Enterprise, Session, TooManyTries, User
+from users.step_up import kept_for_later, put_back
 
 # Which enterprise's door to show when a session is over. A hint, set at sign-in only: it opens nothing.
 LAST_ENTERPRISE_COOKIE = f"{settings.COOKIE_PREFIX}enterprise"
@@ -61,6 +62,7 @@ class SignInRequiredMiddleware(LoginRequiredMiddleware):
     """Every view asks for a signed-in person unless it says otherwise (``login_not_required``).
 
     Pages for signed-in people are never stored by anything between us and the browser, and keep the session alive.
+    What was held while somebody proved who they are goes on from here, once the form that names it has come.
     """
 
     def process_view(
@@ -73,13 +75,18 @@ class SignInRequiredMiddleware(LoginRequiredMiddleware):
             timezone.activate(zone(row.user.time_zone))
             if row.enterprise.is_closed and not getattr(view_func, "serves_closed", False):
                 return _led_to(request, reverse("console:closed"))
+            response = put_back(request, view_func)
         return response
 
     def handle_no_permission(  # type: ignore[override]
         self, request: HttpRequest, view_func: Callable[..., Any]
     ) -> HttpResponseBase:
-        """R8: a script gets 401 and where to sign in again, since it would follow a redirect without saying so."""
-        response = redirect_to_login(_page(request), resolve_url(settings.LOGIN_URL))
+        """R8: a script gets 401 and where to sign in again, since it would follow a redirect without saying so.
+
+        What was typed into a form that comes after its session has run out waits for the same person.
+        """
+        page = reverse("users:held") if kept_for_later(request, view_func) else page_of(request)
+        response = redirect_to_login(page, resolve_url(settings.LOGIN_URL))
         return _led_to(request, response["Location"], status=401)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
@@ -108,19 +115,6 @@ def _led_to(request: HttpRequest, url: str, status: int = 403) -> HttpResponse:
     if request.headers.get("HX-Request") or request.headers.get("X-Requested-With"):
         return HttpResponse(status=status, headers={"HX-Redirect": url})
     return HttpResponseRedirect(url)
-
-
-def _page(request: HttpRequest) -> str:
-    """Return the page to come back to: this one, or, when something was sent, the one it was sent from."""
-    if request.method in ("GET", "HEAD") and not request.headers.get("HX-Request"):
-        return request.get_full_path()
-    try:
-        origin = urlsplit(request.headers.get("HX-Current-URL") or request.headers.get("Referer", ""))
-    except ValueError:  # Half an IPv6 address.
-        return resolve_url(settings.LOGIN_REDIRECT_URL)
-    if origin.netloc != request.get_host():
-        return resolve_url(settings.LOGIN_REDIRECT_URL)
-    return origin._replace(scheme="", netloc="", fragment="").geturl()
 
 
 def _remember_enterprise(request: HttpRequest, response: HttpResponseBase) -> None:

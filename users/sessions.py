@@ -12,30 +12,34 @@ from functools import lru_cache
 from typing import Any
 
 from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
+from django.db import models, transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
+from audit.actions import Action
 from audit.compiled import compiled, insert
-from audit.models import client_address, printable
-from users.models import Method, Session, User
-from users.models.session import BREAK_GLASS_LIMIT, stored_key
+from audit.models import client_address, printable, record
+from users.models import HeldForm, Method, Session, User
+from users.models.session import BREAK_GLASS_LIMIT, REMEMBERED_FOR, stored_key
 
 
 @compiled
-def _live(key: str, at: datetime) -> QuerySet[Session]:
-    return Session.objects.live(at).select_related("user__enterprise", "user__connection").filter(session_key=key)
+def _of_key(key: str) -> QuerySet[Session]:
+    return Session.objects.select_related("user__enterprise", "user__connection").filter(session_key=key)
 
 
 class SessionStore(DatabaseStore):
     """``row`` is the session's row with its user and enterprise, once it has been read or begun.
 
-    ``is_new`` tells that it was begun in this request.
+    ``is_new`` tells that it was begun in this request. ``run_out`` is the row, instead, of a session that is past its
+    limits: it opens nothing, and says whose it was.
     """
 
     def __init__(self, session_key: str | None = None) -> None:
         super().__init__(session_key)
         self.row: Session | None = None
+        self.run_out: Session | None = None
         self.is_new = False
         self._stored: dict[str, Any] = {}
 
@@ -44,13 +48,21 @@ class SessionStore(DatabaseStore):
         return Session
 
     def load(self) -> dict[str, Any]:
-        found = _live(stored_key(self.session_key or ""), timezone.now())
+        """Read the row. The key is kept even when it opens nothing.
+
+        Without a key the middleware would delete the cookie: then nobody could tell whose session has run out, and an
+        answer that comes late would take away the new key which another tab was given meanwhile.
+        """
+        found = _of_key(stored_key(self.session_key or ""))
         if not found:
-            self.row, self._session_key = None, None
             return {}
-        self.row = found[0]
-        self.row.enterprise = self.row.user.enterprise
-        self._stored = self.decode(self.row.session_data)
+        row = found[0]
+        row.enterprise = row.user.enterprise
+        if not row.is_live(timezone.now()):
+            self.run_out = row
+            return {}
+        self.row = row
+        self._stored = self.decode(row.session_data)
         return dict(self._stored)
 
     def exists(self, session_key: str) -> bool:
@@ -62,7 +74,7 @@ class SessionStore(DatabaseStore):
         self._session_cache: dict[str, Any] = {}
         row.session_key, row.session_data = stored_key(self._session_key), self.encode({})
         insert(row)
-        self.row, self._stored, self.is_new = row, {}, True
+        self.row, self.run_out, self._stored, self.is_new = row, None, {}, True
         self.accessed = self.modified = True  # So that the middleware sets the cookie.
 
     def save(self, must_create: bool = False) -> None:
@@ -79,29 +91,42 @@ class SessionStore(DatabaseStore):
             Session.objects.filter(session_key=stored_key(key)).delete()
 
     def cycle_key(self) -> None:
-        """Change the key of the session in use, for when its rights change."""
+        """Change the key of the session in use, for when its rights change. The rows that hang on it follow."""
         if self.row is None:
             return
         self._session_key = self._get_new_random_key()
         old, self.row.session_key = self.row.session_key, stored_key(self._session_key)
-        Session.objects.filter(pk=old).update(session_key=self.row.session_key)
+        with transaction.atomic():  # The database looks at references when it commits.
+            Session.objects.filter(pk=old).update(session_key=self.row.session_key)
+            for relation in Session._meta.related_objects:
+                column = relation.field.attname
+                relation.related_model._base_manager.filter(**{column: old}).update(**{column: self.row.session_key})
         self.modified = True
+
+    def get_expiry_age(self, **kwargs: Any) -> int:
+        """Return how long the cookie is kept, in seconds: as long as the row may tell whose session it was."""
+        if self.row is None:
+            return super().get_expiry_age(**kwargs)
+        return int((self.row.expire_date + REMEMBERED_FOR - timezone.now()).total_seconds())
 
     @classmethod
     def clear_expired(cls) -> None:
-        Session.objects.exclude(pk__in=Session.objects.live(timezone.now()).values("pk")).delete()
+        """Delete the sessions that ran out long ago."""
+        remembered = Session.objects.live(timezone.now() - REMEMBERED_FOR)
+        Session.objects.exclude(pk__in=remembered.values("pk")).delete()
 
     def _get_new_random_key(self) -> str:
         return secrets.token_urlsafe(24)
 
 
-def sign_in(request: HttpRequest, user: User, method: Method) -> Session:
+def sign_in(request: HttpRequest, user: User, method: Method, *, proved_at: datetime | None = None) -> Session:
     """Begin a session for ``user`` in this browser and return its row.
 
-    The key is always new (R5), and whatever session the browser brought along ends: also one of the same person.
+    The key is always new (R5), and whatever session the browser brought along ends: also one of the same person, who
+    takes along what it held. ``proved_at`` is when the person proved who they are, if that was not now.
     """
     now = timezone.now()
-    request.session.flush()
+    brought = request.session.session_key
     enterprise = user.enterprise
     limit = enterprise.session_limit
     if method == Method.BREAK_GLASS:
@@ -114,14 +139,35 @@ def sign_in(request: HttpRequest, user: User, method: Method) -> Session:
         device=printable(device_name(request.headers.get("User-Agent", "")), 120),
         created_at=now,
         last_seen_at=now,
+        proved_at=min(proved_at or now, now),
         expire_date=now + limit,
     )
     row.idle_until = now + row.idle_limit
     request.session.begin(row)  # type: ignore[attr-defined]
+    if brought:
+        HeldForm.objects.filter(session=stored_key(brought), user=user).update(session=row)
+        request.session.delete(brought)
     request.user = user
     request.enterprise = enterprise  # type: ignore[attr-defined]
     user.sign_in_recorded(now)
     return row
+
+
+def prove(request: HttpRequest, *, through: models.Model | None = None) -> bool:
+    """Note that the person of this session has just proved who they are: under a new key, and on record.
+
+    ``through`` is the connection that vouches for it. Returns False, and changes nothing, when the session has ended
+    meanwhile or another tab was faster.
+    """
+    row: Session = request.session.row  # type: ignore[attr-defined]
+    with transaction.atomic():
+        row.proved_at = timezone.now()
+        # By the key, which the faster of two tabs has changed by the time the other one may write.
+        if not Session.objects.filter(pk=row.pk).update(proved_at=row.proved_at):
+            return False
+        request.session.cycle_key()
+        record(Action.SESSION_PROVED, enterprise=row.enterprise, request=request, target=through, method=row.method)
+    return True
 
 
 def local_method(user: User) -> Method:

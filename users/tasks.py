@@ -17,7 +17,7 @@ from kombu.exceptions import OperationalError
 from audit.models import Tally
 from users.emails import BATCH, send_batch
 from users.letters import answer, write
-from users.models import Enterprise, OutgoingEmail, Throttle, User, admins_to_tell
+from users.models import Enterprise, HeldForm, OutgoingEmail, Throttle, User, admins_to_tell
 from users.models.enterprise import REMIND_BEFORE
 from users.sessions import SessionStore
 
@@ -113,9 +113,10 @@ def _send(emails: SendableQuerySet) -> None:
 
 @shared_task
 def forget_expired() -> None:
-    """Delete sessions past their limits, throttles and tallies that are over, and emails long sent or dropped."""
+    """Delete what is over: sessions long past their limits, forms that wait no more, throttles, tallies, old emails."""
     now = timezone.now()
     SessionStore.clear_expired()
+    HeldForm.objects.forget(now)
     Throttle.forget(now)
     Tally.forget(now)
     OutgoingEmail.objects.filter(created_at__lt=now - KEEP_SENT).delete()

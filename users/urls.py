@@ -3,7 +3,7 @@
 from django.urls import path, register_converter
 
 from audit.ids import RowId
-from users.views import account, acts, entrance, links, organizations, people, person, sign_up
+from users.views import account, acts, entrance, links, organizations, people, person, sign_up, step_up
 
 register_converter(RowId, "row")
 
@@ -23,6 +23,9 @@ urlpatterns = [
     path("account/confirmation/", links.send_confirmation, name="send_confirmation"),
     path("account/sessions/end/", account.end_other_sessions, name="end_other_sessions"),
     path("account/sessions/<row:handle>/end/", account.end_session, name="end_session"),
+    path("account/prove/", step_up.prove, name="prove"),
+    path("account/held/", step_up.held, name="held"),
+    path("account/held/<row:pk>/discard/", step_up.discard, name="held_discard"),
     path("users/", people.people_list, name="list"),
     path("users/disable/", people.bulk_disable, name="bulk_disable"),
     path("users/<row:pk>/", person.detail, name="detail"),

@@ -16,6 +16,7 @@ from console.export import archive
 from users.access import Permission, allowed, serves_closed
 from users.forms.closing import CloseEnterprise, ReopenEnterprise
 from users.http import ConsoleRequest
+from users.step_up import proof_asked
 
 
 @allowed(Permission.CLOSE_ENTERPRISE)
@@ -43,6 +44,8 @@ def export(request: ConsoleRequest) -> HttpResponseBase:
 def close(request: ConsoleRequest) -> HttpResponse:
     form = CloseEnterprise(request)
     if request.method == "POST" and form.is_valid():
+        if question := proof_asked(request):
+            return question
         form.save()
         return redirect("console:closed")
     return render(request, "console/close.html", {"form": form}, status=422 if form.errors else 200)

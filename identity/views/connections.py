@@ -17,6 +17,7 @@ from identity.proving import Touched
 from users.access import Permission, allowed
 from users.http import ConsoleRequest
 from users.models import LastAdminError, Region
+from users.step_up import proof_asked, recently_proved
 
 SHOWN_REVISIONS = 10
 
@@ -87,6 +88,8 @@ def setup(request: ConsoleRequest, pk: str) -> HttpResponse:
     connection = connection_or_404(request, pk)
     form = SettingsForm(request, connection, request.POST if request.method == "POST" else None)
     if form.is_valid():
+        if form.changes and (question := proof_asked(request)):
+            return question
         saved = form.save()
         _say_what_was_saved(request, saved)
         return _back(connection, "" if saved.is_secret_cleared else "check")
@@ -95,6 +98,7 @@ def setup(request: ConsoleRequest, pk: str) -> HttpResponse:
 
 @require_POST
 @allowed(Permission.MANAGE_CONNECTIONS)
+@recently_proved
 def fix(request: ConsoleRequest, pk: str) -> HttpResponse:
     """Apply a fix the last check offered: the button says which field, the finding says to what."""
     connection, revision = newest_or_404(request, pk)
@@ -109,6 +113,7 @@ def fix(request: ConsoleRequest, pk: str) -> HttpResponse:
 
 @require_POST
 @allowed(Permission.MANAGE_CONNECTIONS)
+@recently_proved
 def return_to(request: ConsoleRequest, pk: str, number: int) -> HttpResponse:
     connection = connection_or_404(request, pk)
     old = connection.revisions.filter(number=number).first()
@@ -134,6 +139,7 @@ def return_to(request: ConsoleRequest, pk: str, number: int) -> HttpResponse:
 
 @require_POST
 @allowed(Permission.MANAGE_CONNECTIONS)
+@recently_proved
 def discard(request: ConsoleRequest, pk: str) -> HttpResponse:
     connection = connection_or_404(request, pk)
     name = connection.name

@@ -13,9 +13,9 @@ from django.views.decorators.http import require_http_methods
 
 from identity.models import Connection
 from identity.refused import Reason, SignInRefused
-from identity.round_trip import begin
+from identity.round_trip import begin, serving
 from identity.views.responses import never_kept, refuse, sent
-from identity.views.sign_in import addressed, serving
+from identity.views.sign_in import addressed
 from users.views.entrance import LONGEST_NEXT
 
 # The longest email there is (RFC 5321); half a hint would be a wrong one.

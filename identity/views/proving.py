@@ -20,6 +20,7 @@ from identity.views.connections import connection_or_404, newest_or_404, nobody_
 from users.access import Permission, allowed
 from users.http import ConsoleRequest
 from users.models import LastAdminError, User
+from users.step_up import recently_proved
 
 RESULT_LASTS = timedelta(minutes=10)
 
@@ -44,6 +45,7 @@ def check(request: ConsoleRequest, pk: str) -> HttpResponse:
 
 @require_POST
 @allowed(Permission.MANAGE_CONNECTIONS)
+@recently_proved
 def enable(request: ConsoleRequest, pk: str) -> HttpResponse:
     connection, newest = newest_or_404(request, pk)
     if str(newest.number) != request.POST.get("revision"):
@@ -73,6 +75,7 @@ def _enabled(connection: Connection) -> str:
 
 @require_POST
 @allowed(Permission.MANAGE_CONNECTIONS)
+@recently_proved
 def disable(request: ConsoleRequest, pk: str) -> HttpResponse:
     connection = connection_or_404(request, pk)
     if not connection.is_enabled:
@@ -88,6 +91,7 @@ def disable(request: ConsoleRequest, pk: str) -> HttpResponse:
 
 @require_POST
 @allowed(Permission.MANAGE_CONNECTIONS)
+@recently_proved
 def email_rule(request: ConsoleRequest, pk: str) -> HttpResponse:
     connection = connection_or_404(request, pk)
     rule = request.POST.get("email_rule", "")

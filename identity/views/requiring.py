@@ -11,6 +11,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from identity.requiring import RequireProvider, release
 from users.access import Permission, allowed
 from users.http import ConsoleRequest
+from users.step_up import recently_proved
 
 
 @require_http_methods(["GET", "POST"])
@@ -26,6 +27,7 @@ def requiring(request: ConsoleRequest) -> HttpResponse:
 
 @require_POST
 @allowed(Permission.MANAGE_CONNECTIONS)
+@recently_proved
 def released(request: ConsoleRequest) -> HttpResponse:
     if release(request):
         messages.success(request, _("People with a password go on with it. New people use the provider."))

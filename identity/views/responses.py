@@ -149,6 +149,8 @@ def _filled(sentence: str | Promise, names: dict[str, Any]) -> SafeString:
 def _ways_on(connection: Connection, refusal: SignInRefused, purpose: Purpose, next_page: str) -> dict[str, Any]:
     page, invitation = refusal.page, refusal.invitation
     start, slug = reverse("identity:start", args=[connection.pk]), connection.enterprise.slug
+    if purpose is Purpose.STEP_UP:
+        start = reverse("identity:step_up")
     asked = {"next": next_page} if next_page else {}
     again = f"{start}?{urlencode(asked)}" if asked else start
     other = f"{start}?{urlencode(asked | {'prompt': 'login'})}"

@@ -6,6 +6,8 @@ the attempt is sealed into a cookie instead of the session, and every no is a co
 
 from __future__ import annotations
 
+import time
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -25,10 +27,11 @@ from audit.models import record
 from identity import attempts
 from identity.attempts import Attempt, Purpose
 from identity.backends import OIDCBackend, name_of
-from identity.models import Connection, Grant, Revision, WaitingSubject
+from identity.models import Connection, Grant, WaitingSubject
+from identity.oidc import Claims
 from identity.refused import Reason, SignInRefused, reason_of
-from identity.round_trip import Proof, begin, proved, unchanged
-from identity.views import trial
+from identity.round_trip import Proof, begin, proved, serving, unchanged
+from identity.views import step_up, trial
 from identity.views.responses import never_kept, refuse, sent
 from invitations import cookies
 from invitations.models import Invitation
@@ -48,15 +51,6 @@ def addressed(pk: str) -> Connection:
     if not found:
         raise Http404
     return found[0]
-
-
-def serving(connection: Connection) -> Revision:
-    """Return the revision that sign-ins use. Raises SignInRefused when the connection is not enabled."""
-    revision = connection.serving
-    if not connection.is_enabled or revision is None:
-        raise SignInRefused(Reason.CONNECTION_DISABLED)
-    revision.connection = connection
-    return revision
 
 
 @method_decorator(login_not_required, name="dispatch")
@@ -122,6 +116,11 @@ class StartView(OIDCAuthenticationRequestView):
         return response
 
 
+def authenticated_at(claims: Claims) -> datetime | None:
+    """Return when the person proved to the provider who they are, if it says so: that may be hours ago, never later."""
+    return None if claims.auth_time is None else datetime.fromtimestamp(min(claims.auth_time, time.time()), UTC)
+
+
 @method_decorator(login_not_required, name="dispatch")
 class CallbackView(OIDCAuthenticationCallbackView):
     """Where the provider sends the browser back to: the redirect URI. Ends in a session, or in a refusal."""
@@ -159,6 +158,8 @@ class CallbackView(OIDCAuthenticationCallbackView):
             return trial.finished(self.request, self.connection, attempt)
         invitation = self.invitation_of(attempt)
         try:
+            if attempt.purpose is Purpose.STEP_UP:
+                return step_up.finished(self.request, self.connection, attempt)
             revision = unchanged(serving(self.connection), attempt)
             self.proof = proved(self.request, self.connection, revision, attempt, invitation)
             # The user's row stays locked until the session is there: a deactivation meanwhile waits, and ends it (T17).
@@ -196,7 +197,7 @@ class CallbackView(OIDCAuthenticationCallbackView):
         """Begin a session that is pinned to where it came from, within the transaction that locked its user."""
         proof, claims = self.proof, self.proof.claims
         grant = Grant(
-            session=sign_in(self.request, self.user, Method.CONNECTION),
+            session=sign_in(self.request, self.user, Method.CONNECTION, proved_at=authenticated_at(claims)),
             connection=self.connection,
             issuer=claims.iss,
             sub=claims.sub,

@@ -15,6 +15,7 @@ from identity.models import NotLinkable, WaitingSubject
 from users.access import Permission, allowed
 from users.http import ConsoleRequest
 from users.models import LastAdminError
+from users.step_up import recently_proved
 
 PAGE = 50
 
@@ -52,6 +53,7 @@ def _both(request: ConsoleRequest, found: WaitingSubject, problem: str = "", sta
 
 @require_POST
 @allowed(Permission.MANAGE_CONNECTIONS)
+@recently_proved
 def link(request: ConsoleRequest, pk: str) -> HttpResponse:
     found = waiting_or_404(request, pk)
     try:

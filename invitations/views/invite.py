@@ -14,6 +14,8 @@ from django_htmx.http import HttpResponseClientRedirect
 from invitations.forms import InviteForm
 from users.access import Permission, allowed
 from users.http import ConsoleRequest
+from users.models import Role
+from users.step_up import proof_asked
 
 
 @allowed(Permission.INVITE_PEOPLE)
@@ -25,6 +27,9 @@ def invite(request: ConsoleRequest) -> HttpResponse:
         request.POST if request.method == "POST" else None, access=request.access, initial=_asked(request)
     )
     if form.is_valid():
+        gives_all = form.cleaned_data["role"] == Role.ENTERPRISE_ADMIN
+        if gives_all and (question := proof_asked(request)):
+            return question
         invitations = form.save(request)
         if invitations:
             messages.success(request, _told(form, len(invitations)))

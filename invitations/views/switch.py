@@ -22,7 +22,8 @@ from users.forms.acts import Delete, refusal_of
 from users.forms.email import ChangeEmail
 from users.forms.roles import RevokeRoles
 from users.http import ConsoleRequest
-from users.models import User, enterprise_admins
+from users.models import Role, User, enterprise_admins
+from users.step_up import proof_asked
 
 PAGE = 50
 MOST_UNDER_WAY = 20
@@ -138,6 +139,8 @@ def switch_invite(request: HttpRequest, pk: str) -> HttpResponse:
     """Invite the person again, with the same roles."""
     request = cast(ConsoleRequest, request)
     found = _switch_or_404(request, pk)
+    if _gives_all(found) and (question := proof_asked(request)):
+        return question
     try:
         with transaction.atomic():
             invitation = found.invite(by=request.user, at=timezone.now())
@@ -160,6 +163,8 @@ def switch_give_up(request: HttpRequest, pk: str) -> HttpResponse:
     request = cast(ConsoleRequest, request)
     found = _switch_or_404(request, pk)
     gives_back = found.step == Step.FREE and bool(found.roles)
+    if gives_back and _gives_all(found) and (question := proof_asked(request)):
+        return question
     try:
         with transaction.atomic():
             if gives_back and found.user:
@@ -172,6 +177,10 @@ def switch_give_up(request: HttpRequest, pk: str) -> HttpResponse:
         return _moved_on(request, pk)
     messages.success(request, _("%(name)s stays with a password, with all roles.") % {"name": str(found)})
     return redirect("invitations:migrate")
+
+
+def _gives_all(found: Switch) -> bool:
+    return any(place.role == Role.ENTERPRISE_ADMIN for place in found.places)
 
 
 def _switch_or_404(request: ConsoleRequest, pk: str) -> Switch:

@@ -122,7 +122,7 @@ def refused(browser: Browser, missing: str) -> None:
 
 
 def test_it_is_refused_without_a_fresh_sign_in_through_the_connection(journey: Journey, aiko: Browser) -> None:
-    Session.objects.filter(user=journey.cast.aiko).update(created_at=timezone.now() - timedelta(minutes=11))
+    Session.objects.filter(user=journey.cast.aiko).update(proved_at=timezone.now() - timedelta(minutes=11))
     refused(aiko, "Sign in through Okta once more, yourself")
     refused(browser_of(journey.cast.ingrid), "Sign in through Okta once more, yourself")
 

@@ -95,7 +95,7 @@ def test_an_idle_session_is_over_and_what_is_sent_then_has_no_effect(cast: Cast)
         )
         assert answer["Location"].startswith("/login/?next=/")
         script = browser.post("/account/profile/", {"name": "Somebody"}, headers={"hx-request": "true"})
-        assert (script.status_code, script["HX-Redirect"]) == (401, "/login/?next=/")
+        assert (script.status_code, script["HX-Redirect"]) == (401, "/login/?next=/account/held/")
     cast.aiko.refresh_from_db()
     assert cast.aiko.name == "Aiko Tanaka"
 

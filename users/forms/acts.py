@@ -118,6 +118,11 @@ class Act(forms.Form):
     def done(self) -> str:
         """What is true afterwards."""
 
+    @property
+    def needs_proof(self) -> bool:
+        """Whether, once it is valid, it asks for a recent sign-in (``users.step_up``)."""
+        return False
+
     @abstractmethod
     def act(self, person: User, access: Access, at: datetime) -> None:
         """Do it, and record it, in the transaction that has locked the enterprise's row."""

@@ -69,6 +69,10 @@ class GiveRole(Act):
         }
 
     @property
+    def needs_proof(self) -> bool:
+        return self.cleaned_data["role"] == Role.ENTERPRISE_ADMIN
+
+    @property
     def organization(self) -> Organization | None:
         return self.organizations.get(self.cleaned_data["place"])
 

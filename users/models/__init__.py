@@ -1,4 +1,5 @@
 from users.models.enterprise import ClosedError, Enterprise, NotEmptyError, Obstacles, Organization, Region
+from users.models.held import HeldForm, OverError
 from users.models.mail import OutgoingEmail, Sendable
 from users.models.role import LastAdminError, Role
 from users.models.role_assignment import RoleAssignment
@@ -22,12 +23,14 @@ __all__ = [
     "EmailTakenError",
     "Enterprise",
     "HasRolesError",
+    "HeldForm",
     "LastAdminError",
     "Method",
     "NotEmptyError",
     "Obstacles",
     "Organization",
     "OutgoingEmail",
+    "OverError",
     "Region",
     "Role",
     "RoleAssignment",

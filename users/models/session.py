@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models
+from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -23,6 +24,11 @@ TOUCH_EVERY = timedelta(minutes=1)
 # A way in that bypasses the provider stays open for less long.
 BREAK_GLASS_LIMIT = timedelta(hours=1)
 BREAK_GLASS_IDLE = timedelta(minutes=15)
+# How old a sign-in may be for what changes who gets in.
+PROOF_LASTS = timedelta(minutes=10)
+# A session that has run out opens nothing, but it is known for so long whose it was: what is sent too late is kept
+# for its person. Whoever ends a session deletes the row, and then nothing is known.
+REMEMBERED_FOR = timedelta(days=1)
 
 
 class Method(models.TextChoices):
@@ -49,7 +55,10 @@ class SessionQuerySet(models.QuerySet["Session"]):
 
 
 class Session(AbstractBaseSession):
-    """A signed-in browser. ``expire_date`` is the absolute limit, ``idle_until`` the sliding one."""
+    """A signed-in browser. ``expire_date`` is the absolute limit, ``idle_until`` the sliding one.
+
+    ``proved_at`` is when the person last proved, in this session, who they are.
+    """
 
     handle = models.CharField(max_length=12, default=new_id, unique=True, editable=False)
     enterprise = models.ForeignKey(Enterprise, on_delete=models.CASCADE, related_name="sessions")
@@ -60,6 +69,7 @@ class Session(AbstractBaseSession):
     created_at = models.DateTimeField(default=timezone.now)
     last_seen_at = models.DateTimeField(default=timezone.now)
     idle_until = models.DateTimeField()
+    proved_at = models.DateTimeField(default=timezone.now, db_default=Now())
 
     objects = SessionQuerySet.as_manager()  # type: ignore[misc, assignment]
 
@@ -78,6 +88,13 @@ class Session(AbstractBaseSession):
         from users.sessions import SessionStore  # The store is built on this model; Django asks for it here.
 
         return SessionStore
+
+    def is_live(self, at: datetime) -> bool:
+        """Return whether it is within both of its limits; the same rule as ``live``, for one row."""
+        return self.expire_date > at and self.idle_until > at
+
+    def is_recently_proved(self, at: datetime) -> bool:
+        return at - self.proved_at <= PROOF_LASTS
 
     @property
     def idle_limit(self) -> timedelta:

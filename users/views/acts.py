@@ -19,6 +19,7 @@ from users.forms.acts import Act, Delete, Disable, Enable, EndSessions
 from users.forms.email import ChangeEmail, KeepEmail, TakeProviderEmail
 from users.forms.roles import GiveRole, RevokeRoles
 from users.http import ConsoleRequest
+from users.step_up import proof_asked
 
 asks_and_acts = require_http_methods(["GET", "HEAD", "POST"])
 
@@ -26,7 +27,10 @@ asks_and_acts = require_http_methods(["GET", "HEAD", "POST"])
 def _answer(request: ConsoleRequest, form: Act) -> HttpResponse:
     status = 200
     if request.method == "POST":
-        if form.is_valid() and form.save():
+        is_valid = form.is_valid()
+        if is_valid and form.needs_proof and (question := proof_asked(request)):
+            return question
+        if is_valid and form.save():
             messages.success(request, form.done)
             return redirect(_next(request, form.person.pk))
         status = 409 if form.is_refused else 422

@@ -1,0 +1,57 @@
+"""Proving once more who one is, within a session."""
+
+from __future__ import annotations
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from audit.actions import Action
+from audit.models import Result, record
+from users.backends import PasswordBackend
+from users.forms.fields import CurrentPasswordField
+from users.http import ConsoleRequest
+from users.sessions import prove
+from users.throttling import Guess
+
+
+class ProveForm(forms.Form):
+    """Proves a local person again, with the same delays and the same record as at the sign-in (T14).
+
+    The one place to add what a local sign-in asks for beside the password: whatever makes ``is_valid`` true is proof.
+    """
+
+    password = CurrentPasswordField(label=_("Your password"))
+
+    def __init__(self, request: ConsoleRequest) -> None:
+        super().__init__(request.POST if request.method == "POST" else None)
+        self.request = request
+        self.fields["password"].widget.attrs["autofocus"] = True
+
+    def clean_password(self) -> str:
+        """Raises TooManyTries, which is not about the form."""
+        password: str = self.cleaned_data["password"]
+        user = self.request.user
+        self.guess = Guess(self.request, self.request.enterprise, user.email)
+        self.guess.admit(timezone.now())
+        found = PasswordBackend().authenticate(
+            self.request, enterprise=self.request.enterprise, email=user.email, password=password
+        )
+        if found is None or found.pk != user.pk:
+            record(
+                Action.SESSION_REFUSED,
+                enterprise=self.request.enterprise,
+                request=self.request,
+                target=user,
+                result=Result.REFUSED,
+                reason="wrong_credentials",
+                purpose="step_up",
+            )
+            raise ValidationError(_("This is not your password."), "wrong")
+        return password
+
+    def save(self) -> bool:
+        """Note the proof in the session. False when that has ended meanwhile, or another tab was faster."""
+        self.guess.succeeded()
+        return prove(self.request)
