@@ -21,6 +21,7 @@ class Action(models.TextChoices):
     SESSION_ENDED = "session:ended", _("ended a session of")
     SESSION_ENDED_BY_PROVIDER = "session:ended-by-provider", _("was signed out by")
     SIGN_OUT_REFUSED = "sign-out:refused", _("could not sign anybody out through")
+    SESSION_LIMITS_CHANGED = "session-limits:changed", _("changed how long sessions last in")
     PASSWORD_CHANGED = "password:changed", _("changed the password of")
     PASSWORD_RESET_REQUESTED = "password:reset-requested", _("asked for a new password for")
     PROFILE_CHANGED = "profile:changed", _("changed the profile of")

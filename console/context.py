@@ -87,6 +87,13 @@ ADVANCED: tuple[NavItem, ...] = (
         ("identity:",),
     ),
     NavItem(
+        _("Sessions"),
+        "timer",
+        "users:session_limits",
+        Permission.SET_SESSION_LIMITS,
+        ("users:session_limits",),
+    ),
+    NavItem(
         _("Switch people"),
         "arrow-left-right",
         "invitations:migrate",

@@ -175,6 +175,7 @@ ROUTES: dict[str, Route] = {
     "users:revoke_role": Route(LOOKS_AFTER, lambda w: [w.chloe.pk, w.chloes_role.pk], ASKS_AND_ACTS),
     "users:end_person_sessions": Route(LOOKS_AFTER, chloe, ASKS_AND_ACTS),
     "users:end_person_session": Route(LOOKS_AFTER, lambda w: [w.chloe.pk, w.chloes_session.handle], "POST"),
+    "users:session_limits": Route(ADMINISTERS, methods=ASKS_AND_ACTS),
     "users:organizations": Route(ADMINISTERS),
     "users:organization_create": Route(ADMINISTERS, methods=ASKS_AND_ACTS),
     "users:organization_rename": Route(ADMINISTERS, rotterdam, ASKS_AND_ACTS),

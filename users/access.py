@@ -33,6 +33,7 @@ class Permission(models.TextChoices):
     GIVE_ROLES = "give_roles", _("Give and revoke roles")
     MANAGE_ORGANIZATIONS = "manage_organizations", _("Create, rename and delete organizations")
     MANAGE_CONNECTIONS = "manage_connections", _("Set up, test, enable and disable identity providers")
+    SET_SESSION_LIMITS = "set_session_limits", _("Set how long sessions last")
     MIGRATE_PEOPLE = "migrate_people", _("Move people to the identity provider")
     SEE_AUDIT_LOG = "see_audit_log", _("See and download the audit log")
     CLOSE_ENTERPRISE = "close_enterprise", _("Export everything, and close the enterprise")

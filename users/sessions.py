@@ -21,7 +21,7 @@ from audit.actions import Action
 from audit.compiled import compiled, insert
 from audit.models import client_address, printable, record
 from users.models import HeldForm, Method, Session, User
-from users.models.session import BREAK_GLASS_LIMIT, REMEMBERED_FOR, stored_key
+from users.models.session import REMEMBERED_FOR, Voucher, stored_key
 
 
 @compiled
@@ -119,8 +119,15 @@ class SessionStore(DatabaseStore):
         return secrets.token_urlsafe(24)
 
 
-def sign_in(request: HttpRequest, user: User, method: Method, *, proved_at: datetime | None = None) -> Session:
-    """Begin a session for ``user`` in this browser and return its row.
+def sign_in(
+    request: HttpRequest,
+    user: User,
+    method: Method,
+    *,
+    proved_at: datetime | None = None,
+    voucher: Voucher | None = None,
+) -> Session:
+    """Begin a session for ``user`` in this browser and return its row. ``voucher`` is the identity provider's word.
 
     The key is always new (R5), and whatever session the browser brought along ends: also one of the same person, who
     takes along what it held. ``proved_at`` is when the person proved who they are, if that was not now.
@@ -128,9 +135,6 @@ def sign_in(request: HttpRequest, user: User, method: Method, *, proved_at: date
     now = timezone.now()
     brought = request.session.session_key
     enterprise = user.enterprise
-    limit = enterprise.session_limit
-    if method == Method.BREAK_GLASS:
-        limit = min(limit, BREAK_GLASS_LIMIT)
     row = Session(
         enterprise=enterprise,
         user=user,
@@ -140,9 +144,10 @@ def sign_in(request: HttpRequest, user: User, method: Method, *, proved_at: date
         created_at=now,
         last_seen_at=now,
         proved_at=min(proved_at or now, now),
-        expire_date=now + limit,
     )
-    row.idle_until = now + row.idle_limit
+    row.expire_date, row.idle_until = now + row.absolute_limit, now + row.idle_limit
+    if voucher:
+        row.accept(voucher, now)
     request.session.begin(row)  # type: ignore[attr-defined]
     if brought:
         HeldForm.objects.filter(session=stored_key(brought), user=user).update(session=row)

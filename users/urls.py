@@ -3,7 +3,18 @@
 from django.urls import path, register_converter
 
 from audit.ids import RowId
-from users.views import account, acts, entrance, links, organizations, people, person, sign_up, step_up
+from users.views import (
+    account,
+    acts,
+    entrance,
+    links,
+    organizations,
+    people,
+    person,
+    session_limits,
+    sign_up,
+    step_up,
+)
 
 register_converter(RowId, "row")
 
@@ -42,6 +53,7 @@ urlpatterns = [
     path("users/<row:pk>/roles/<row:assignment_pk>/revoke/", acts.revoke_role, name="revoke_role"),
     path("users/<row:pk>/sessions/end/", acts.end_sessions, name="end_person_sessions"),
     path("users/<row:pk>/sessions/<row:handle>/end/", acts.end_session, name="end_person_session"),
+    path("advanced/sessions/", session_limits.session_limits, name="session_limits"),
     path("organizations/", organizations.organizations, name="organizations"),
     path("organizations/create/", organizations.create, name="organization_create"),
     path("organizations/<row:pk>/rename/", organizations.rename, name="organization_rename"),

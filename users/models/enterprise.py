@@ -29,6 +29,12 @@ REMIND_OF_REQUIREMENT = timedelta(days=2)
 # How many days before that its Enterprise Admins are reminded.
 REMIND_BEFORE = (7, 1)
 
+# How long sessions may be allowed to last, and how often an identity provider may be asked about one.
+IDLE_MINUTES = (5, 1440)
+SESSION_HOURS = (1, 168)
+REPROVE_MINUTES = (1, 60)
+REAUTHENTICATE_MINUTES = (15, 1440)
+
 # Addresses that would read as ours, or as somebody's office.
 RESERVED_SLUGS = frozenset(
     """
@@ -89,6 +95,9 @@ class Enterprise(models.Model):
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     idle_minutes = models.PositiveIntegerField(default=60)
     session_hours = models.PositiveIntegerField(default=12)
+    # How often the provider is asked whether it still vouches for a session: with a refresh token, and without one.
+    reprove_minutes = models.PositiveIntegerField(default=5)
+    reauthenticate_minutes = models.PositiveIntegerField(default=60)
     closed_at = models.DateTimeField(null=True, blank=True, editable=False)
     closed_by = models.ForeignKey("users.User", on_delete=models.SET_NULL, null=True, editable=False, related_name="+")
     # From then on everyone but break-glass accounts signs in through the provider; None is the default: new people do.
@@ -137,6 +146,14 @@ class Enterprise(models.Model):
         """Let people with a password go on with it; new people use the provider as before (M3)."""
         self.provider_required_from, self.is_requirement_reminded = None, False
         self.save(update_fields=["provider_required_from", "is_requirement_reminded"])
+
+    @property
+    def reprove_interval(self) -> timedelta:
+        return timedelta(minutes=self.reprove_minutes)
+
+    @property
+    def reauthenticate_interval(self) -> timedelta:
+        return timedelta(minutes=self.reauthenticate_minutes)
 
     @property
     def is_closed(self) -> bool:
