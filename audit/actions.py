@@ -20,6 +20,7 @@ class Action(models.TextChoices):
     SESSION_REFUSED = "session:refused", _("was refused")
     SESSION_ENDED = "session:ended", _("ended a session of")
     SESSION_ENDED_BY_PROVIDER = "session:ended-by-provider", _("was signed out by")
+    SESSION_NOT_REPROVED = "session:not-reproved", _("could not be asked about with")
     SIGN_OUT_REFUSED = "sign-out:refused", _("could not sign anybody out through")
     SESSION_LIMITS_CHANGED = "session-limits:changed", _("changed how long sessions last in")
     PASSWORD_CHANGED = "password:changed", _("changed the password of")

@@ -146,6 +146,7 @@ MIDDLEWARE = [
     "users.middleware.SignedInMiddleware",
     "users.middleware.SignInRequiredMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "identity.middleware.VouchedMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
 ]

@@ -561,7 +561,11 @@ class GrantQuerySet(models.QuerySet["Grant"]):
 
 
 class Grant(models.Model):
-    """What the provider vouches a session with: where it came from and, when there is one, the refresh token."""
+    """What the provider vouches a session with: where it came from and, when there is one, the refresh token.
+
+    ``asked_at`` is since when a use of the refresh token has been without an answer: the provider may have taken it,
+    and have given another one that got lost.
+    """
 
     session = models.OneToOneField(Session, on_delete=models.CASCADE, primary_key=True, related_name="grant")
     connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="grants")
@@ -570,6 +574,7 @@ class Grant(models.Model):
     sid = models.CharField(max_length=255, blank=True)
     revision = models.PositiveIntegerField()
     refresh_sealed = models.TextField(blank=True, editable=False)
+    asked_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
 
     objects = GrantQuerySet.as_manager()
@@ -588,11 +593,14 @@ class Grant(models.Model):
         # By the handle: the session's key changes while it lasts.
         return f"{self.session.enterprise_id}/{self.session.handle}/refresh"
 
-    def keep(self, refresh_token: str) -> None:
-        self.refresh_sealed = seal(refresh_token.encode(), bound_to=self._place)
+    def keep(self, refresh_token: str, nonce: str) -> None:
+        """Seal ``refresh_token``, with the nonce of the sign-in it comes from: a later ID token may repeat that."""
+        self.refresh_sealed = seal(f"{refresh_token}\0{nonce}".encode(), bound_to=self._place)
 
-    def refresh_token(self) -> str:
-        return unseal(self.refresh_sealed, bound_to=self._place).decode()
+    def kept(self) -> tuple[str, str]:
+        """Return refresh token and nonce. Raises SealBroken."""
+        refresh_token, _, nonce = unseal(self.refresh_sealed, bound_to=self._place).decode().partition("\0")
+        return refresh_token, nonce
 
 
 class ReplayedError(Exception):

@@ -36,6 +36,8 @@ class Reason(StrEnum):
     CONNECTION_INCOMPLETE = "connection_incomplete"
     SECRET_UNREADABLE = "secret_unreadable"  # noqa: S105 - a reason, not a password
     INITIATED_ELSEWHERE = "initiated_elsewhere"
+    NOT_VOUCHED_FOR = "not_vouched_for"
+    SIGNED_IN_AS_ANOTHER = "signed_in_as_another"
     NO_ACCOUNT = "no_account"
     ACCOUNT_NOT_LINKED = "account_not_linked"
     ACCOUNT_DISABLED = "account_disabled"
@@ -89,6 +91,11 @@ class SignInRefused(Exception):
     def is_somebodys(self) -> bool:
         """Whether the provider has proved who it was, be it somebody we know or not."""
         return self.claims is not None or self.user is not None
+
+    @property
+    def is_outage(self) -> bool:
+        """Whether the provider did not answer, rather than saying no."""
+        return self.page.status == 503
 
 
 class Stop(StrEnum):
@@ -383,6 +390,7 @@ REASONS: dict[Code | Reason, Why] = {
     Code.C_HASH_MISMATCH: Why(UNPROVED, _HOSTILE),
     Code.AUTHENTICATION_TOO_OLD: Why(NOT_ANEW, _("%(provider)s was told to ask for a new sign-in, and did not.")),
     Code.ACR_MISMATCH: Why(DECLINED, _("The person signed in with %(got)s; asked for was %(expected)s.")),
+    Code.SESSION_OVER: Why(DECLINED, _("The session at %(provider)s had ended already (session_expiry).")),
     # Userinfo.
     Code.USERINFO_REFUSED: Why(UNREPAIRED, _("Userinfo was refused. With the scope email it is not needed.")),
     Code.BAD_USERINFO_RESPONSE: Why(UNPROVED, _("Userinfo did not answer as OpenID Connect says.")),
@@ -409,6 +417,11 @@ REASONS: dict[Code | Reason, Why] = {
         UNREPAIRED,
         _("A tile began this sign-in for the issuer %(got)s; the connection says %(expected)s. Both must be the same."),
     ),
+    # A session there was.
+    Reason.NOT_VOUCHED_FOR: Why(
+        DECLINED, _("%(provider)s took the refresh token back. Was the person disabled or unassigned there?")
+    ),
+    Reason.SIGNED_IN_AS_ANOTHER: Why(BEGIN_AGAIN, _("Nothing to fix: somebody else had signed in to %(provider)s.")),
     # The person.
     Reason.NO_ACCOUNT: Why(STRANGER, _("Invite this person, if they are to come in.")),
     Reason.ACCOUNT_NOT_LINKED: Why(

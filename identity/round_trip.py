@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.http import HttpRequest
@@ -34,9 +34,12 @@ from identity.oidc import (
 from identity.providers import door
 from identity.refused import Reason, SignInRefused
 from invitations.models import Invitation
+from users.models.session import Voucher
 from users.sealing import SealBroken
 
 LONGEST_CODE = 4096
+# Later than any session ends, and a date there is, whatever number a provider says.
+FAR_OFF = timedelta(days=366)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,18 @@ class Proof:
     claims: Claims
     refresh_token: str = field(default="", repr=False)
     invitation: Invitation | None = None
+
+    @property
+    def voucher(self) -> Voucher:
+        return voucher_of(self.claims, is_renewable=bool(self.refresh_token))
+
+
+def voucher_of(claims: Claims | None, *, is_renewable: bool) -> Voucher:
+    """Return what a session can stand on: with ``session_expiry`` (IPSIE), until then at the latest."""
+    if claims is None or claims.session_expiry is None:
+        return Voucher(is_renewable)
+    latest = (timezone.now() + FAR_OFF).timestamp()
+    return Voucher(is_renewable, datetime.fromtimestamp(min(claims.session_expiry, latest), UTC))
 
 
 def serving(connection: Connection) -> Revision:

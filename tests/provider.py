@@ -89,6 +89,7 @@ class Provider:
     `host` is the name it goes by; with `tls`, it speaks https. `clients` are ids and secrets, `second_secrets` others
     that are good at the same time; a public JWK in `client_keys` lets a client in by private_key_jwt. `requests` and
     `connections` tell what it saw, and `issued` is every code and token it handed out.
+    A refresh token works once, and `grace` seconds more after it was used first.
     """
 
     def __init__(self, *, host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None) -> None:
@@ -104,6 +105,7 @@ class Provider:
             "name": "Alice Archer",
         }
         self.clock: Callable[[], float] = time.time
+        self.grace = 0.0
         self.requests: list[Request] = []
         self.issued: set[str] = set()
         self.on_discovery: Change = as_said
@@ -114,6 +116,7 @@ class Provider:
         self.on_id_token: Callable[[Said, Request], Said | str] = as_said
         self._codes: dict[str, dict[str, str]] = {}
         self._refresh_tokens: dict[str, dict[str, str]] = {}
+        self._replaced: dict[str, tuple[dict[str, str], float]] = {}
         self._access_tokens: dict[str, dict[str, Any]] = {}
         self._server = Server(port, self.answer, tls)
         self.issuer = f"{'https' if tls else 'http'}://{host}:{self._server.server_port}"
@@ -143,6 +146,15 @@ class Provider:
         """Sign with a new key from now on, and publish only that."""
         self.signing_key = SigningKey(kid, algorithm)
         self.keys = [self.signing_key]
+
+    def withdraw(self) -> None:
+        """Take every refresh token back, as when somebody is deactivated."""
+        self._refresh_tokens.clear()
+        self._replaced.clear()
+
+    def refreshes(self) -> list[Request]:
+        """The uses of refresh tokens so far."""
+        return [request for request in self.requests_to("/token") if "refresh_token" in request.form]
 
     def requests_to(self, path: str) -> list[Request]:
         return [request for request in self.requests if request.path == path]
@@ -221,8 +233,10 @@ class Provider:
         client_id = self._authenticated_client(request)
         if client_id is None:
             return Reply.json({"error": "invalid_client"}, 401)
-        kept = self._codes if form.get("grant_type") == "authorization_code" else self._refresh_tokens
-        asked = kept.pop(form.get("code", "") or form.get("refresh_token", ""), None)
+        if form.get("grant_type") == "authorization_code":
+            asked = self._codes.pop(form.get("code", ""), None)
+        else:
+            asked = self._used(form.get("refresh_token", ""))
         if asked is None or asked["client_id"] != client_id or not self._is_proved(asked, form):
             return Reply.json({"error": "invalid_grant", "error_description": "The grant is invalid."}, 400)
         person = json.loads(asked["person"])
@@ -240,6 +254,14 @@ class Provider:
             self._refresh_tokens[said["refresh_token"]] = asked
         self.issued |= {said[name] for name in ("access_token", "id_token", "refresh_token") if name in said}
         return self.on_token(said, request)
+
+    def _used(self, refresh_token: str) -> dict[str, str] | None:
+        asked, now = self._refresh_tokens.pop(refresh_token, None), time.monotonic()
+        if asked is not None:
+            self._replaced[refresh_token] = asked, now
+            return asked
+        asked, used_at = self._replaced.get(refresh_token, (None, 0.0))
+        return asked if now - used_at < self.grace else None
 
     def _is_proved(self, asked: dict[str, str], form: dict[str, str]) -> bool:
         if form.get("grant_type") == "refresh_token":

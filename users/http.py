@@ -23,6 +23,11 @@ class ConsoleRequest(HttpRequest):
     correlation_id: str
 
 
+def is_by_script(request: HttpRequest) -> bool:
+    """Whether a script asks, which would follow a redirect without saying so."""
+    return bool(request.headers.get("HX-Request") or request.headers.get("X-Requested-With"))
+
+
 def page_of(request: HttpRequest) -> str:
     """Return the page to come back to: this one, or, when something was sent, the one it was sent from."""
     if request.method in ("GET", "HEAD") and not request.headers.get("HX-Request"):

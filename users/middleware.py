@@ -21,7 +21,7 @@ from django.utils.functional import SimpleLazyObject
 from audit.models import client_address
 from users.access import Access
 from users.emails import zone
-from users.http import page_of
+from users.http import is_by_script, page_of
 from users.models import Enterprise, Session, TooManyTries, User
 from users.step_up import kept_for_later, put_back
 
@@ -74,20 +74,15 @@ class SignInRequiredMiddleware(LoginRequiredMiddleware):
             row.touch(timezone.now(), client_address(request))
             timezone.activate(zone(row.user.time_zone))
             if row.enterprise.is_closed and not getattr(view_func, "serves_closed", False):
-                return _led_to(request, reverse("console:closed"))
+                return led_to(request, reverse("console:closed"))
             response = put_back(request, view_func)
         return response
 
     def handle_no_permission(  # type: ignore[override]
         self, request: HttpRequest, view_func: Callable[..., Any]
     ) -> HttpResponseBase:
-        """R8: a script gets 401 and where to sign in again, since it would follow a redirect without saying so.
-
-        What was typed into a form that comes after its session has run out waits for the same person.
-        """
-        page = reverse("users:held") if kept_for_later(request, view_func) else page_of(request)
-        response = redirect_to_login(page, resolve_url(settings.LOGIN_URL))
-        return _led_to(request, response["Location"], status=401)
+        """What was typed into a form that comes after its session has run out waits for the same person."""
+        return sign_in_first(request, reverse("users:held") if kept_for_later(request, view_func) else "")
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """Say how long to wait, whichever form has counted the tries."""
@@ -110,9 +105,18 @@ class SignInRequiredMiddleware(LoginRequiredMiddleware):
         return response
 
 
-def _led_to(request: HttpRequest, url: str, status: int = 403) -> HttpResponse:
+def sign_in_first(request: HttpRequest, page: str = "") -> HttpResponse:
+    """Return the way to the sign-in, and from there to ``page``, or back to this one.
+
+    R8: a script gets 401 and where to sign in again, since it would follow a redirect without saying so.
+    """
+    response = redirect_to_login(page or page_of(request), resolve_url(settings.LOGIN_URL))
+    return led_to(request, response["Location"], status=401)
+
+
+def led_to(request: HttpRequest, url: str, status: int = 403) -> HttpResponse:
     """Return the way to another page; to a script ``status`` and where that is, since it cannot be led there."""
-    if request.headers.get("HX-Request") or request.headers.get("X-Requested-With"):
+    if is_by_script(request):
         return HttpResponse(status=status, headers={"HX-Redirect": url})
     return HttpResponseRedirect(url)
 

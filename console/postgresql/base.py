@@ -14,7 +14,8 @@ class DatabaseWrapper(PostgreSQL):
     """
 
     def is_usable(self) -> bool:
-        if self.connection is None:
+        # One that has met its end already has no descriptor to look at.
+        if self.connection is None or self.connection.closed:
             return False
         poller = poll()
         poller.register(self.connection.fileno(), POLLIN | POLLHUP | POLLERR)

@@ -10,7 +10,8 @@ import threading
 import time
 import zlib
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from queue import Empty, SimpleQueue
@@ -128,6 +129,7 @@ class Egress:
         self._max_bytes = max_bytes
         self._resolver = resolver
         self._lock = threading.Lock()
+        self._thread = threading.local()
         self._idle: dict[Origin, deque[_Line]] = {}
         self._tls = ssl.create_default_context()
         self._tls.set_alpn_protocols(["http/1.1"])
@@ -143,6 +145,15 @@ class Egress:
         """POST `body` to `url`. `key` names the breaker. Raises `EgressError`."""
         return self._guarded("POST", url, key, headers, body)
 
+    @contextmanager
+    def within(self, seconds: float) -> Iterator[None]:
+        """Have whatever this thread asks for inside the block end `seconds` from now, all of it together."""
+        self._thread.deadline = time.monotonic() + seconds
+        try:
+            yield
+        finally:
+            del self._thread.deadline
+
     def close(self) -> None:
         """Close every idle connection. The client stays usable."""
         with self._lock:
@@ -154,7 +165,7 @@ class Egress:
     def _guarded(self, method: str, url: str, key: str, headers: Mapping[str, str], body: bytes | None) -> Response:
         origin, target = self._split(url)
         self.breaker.admit(key)
-        deadline = time.monotonic() + self._total_seconds
+        deadline = min(time.monotonic() + self._total_seconds, getattr(self._thread, "deadline", float("inf")))
         try:
             response = self._exchange(origin, deadline, method, target, headers, body)
         except TimeoutError:

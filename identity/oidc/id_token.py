@@ -41,6 +41,7 @@ class Claims:
     exp: float
     iat: float
     auth_time: float | None = None
+    session_expiry: float | None = None
     nonce: str = field(default="", repr=False)
     sid: str = ""
     acr: str = ""
@@ -202,6 +203,9 @@ def _claims(header: dict[str, object], payload: dict[str, object], rp: RelyingPa
     if not subject or not subject.strip() or not subject.isprintable():
         raise Refused(Code.BAD_SUBJECT)
     expires, issued = check_times(payload, now)
+    session_expiry = _exact(payload, "session_expiry", seconds)
+    if session_expiry is not None and session_expiry <= now:
+        raise Refused(Code.SESSION_OVER, expected=int(now), got=int(session_expiry))
     return Claims(
         iss=rp.issuer,
         sub=subject,
@@ -209,6 +213,7 @@ def _claims(header: dict[str, object], payload: dict[str, object], rp: RelyingPa
         exp=expires,
         iat=issued,
         auth_time=_exact(payload, "auth_time", seconds),
+        session_expiry=session_expiry,
         nonce=_exact(payload, "nonce", text) or "",
         sid=_exact(payload, "sid", identifier) or "",
         acr=_exact(payload, "acr", text) or "",

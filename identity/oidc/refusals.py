@@ -84,6 +84,7 @@ class Code(StrEnum):
     C_HASH_MISMATCH = "c_hash_mismatch"
     AUTHENTICATION_TOO_OLD = "authentication_too_old"
     ACR_MISMATCH = "acr_mismatch"
+    SESSION_OVER = "session_over"
     # Userinfo.
     USERINFO_REFUSED = "userinfo_refused"
     BAD_USERINFO_RESPONSE = "bad_userinfo_response"

@@ -27,6 +27,11 @@ _ERRORS = {
         Code.INVALID_SCOPE,
         Code.UNAUTHORIZED_CLIENT,
         Code.UNSUPPORTED_GRANT_TYPE,
+        # Not in RFC 6749 for this endpoint, and what policies of large providers answer there all the same.
+        Code.ACCESS_DENIED,
+        Code.LOGIN_REQUIRED,
+        Code.INTERACTION_REQUIRED,
+        Code.CONSENT_REQUIRED,
     )
 } | {"temporarily_unavailable": Code.PROVIDER_UNAVAILABLE, "server_error": Code.PROVIDER_UNAVAILABLE}
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlencode
 
+from django.contrib import messages
+from django.contrib.auth.models import AnonymousUser
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -20,10 +22,12 @@ from audit.actions import Action
 from audit.models import Event, Result, printable, record
 from identity import attempts
 from identity.attempts import Attempt, Purpose
+from identity.ended import SessionEnded
 from identity.floods import record_unproved
 from identity.models import Connection
 from identity.oidc import Claims, thawed
 from identity.refused import SignInRefused, Stop
+from users.http import is_by_script
 
 # Of the token and not of the person: good for nothing once it is verified.
 _SPENT = frozenset({"nonce", "at_hash", "c_hash", "s_hash"})
@@ -56,6 +60,26 @@ def refuse(
     )
     # Its forms need an origin to be trusted; with no referrer at all, a browser sends “null” for that.
     response["Referrer-Policy"] = "strict-origin"
+    never_kept(response)
+    return response
+
+
+def session_ended(request: HttpRequest, connection: Connection, ended: SessionEnded, page: str) -> HttpResponse:
+    """Answer who had a session: it is over, and here is why and how to come back to ``page``. It is on record by now.
+
+    A script gets 401 and where to sign in again (R8); the words wait there.
+    """
+    request.session.flush()
+    request.user = AnonymousUser()
+    words = _words(connection, ended)
+    if is_by_script(request):
+        messages.error(request, f"{words['title']}. {words['text']}")
+        sign_in = reverse("users:enterprise", args=[connection.enterprise.slug])
+        response = HttpResponse(status=401, headers={"HX-Redirect": f"{sign_in}?{urlencode({'next': page})}"})
+    else:
+        context = words | _ways_on(connection, ended, Purpose.SIGN_IN, page)
+        context |= {"enterprise": connection.enterprise, "reference": ended.reference}
+        response = render(request, "identity/refused.html", context, status=ended.page.status)
     never_kept(response)
     return response
 

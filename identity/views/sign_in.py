@@ -197,7 +197,13 @@ class CallbackView(OIDCAuthenticationCallbackView):
         """Begin a session that is pinned to where it came from, within the transaction that locked its user."""
         proof, claims = self.proof, self.proof.claims
         grant = Grant(
-            session=sign_in(self.request, self.user, Method.CONNECTION, proved_at=authenticated_at(claims)),
+            session=sign_in(
+                self.request,
+                self.user,
+                Method.CONNECTION,
+                proved_at=authenticated_at(claims),
+                voucher=proof.voucher,
+            ),
             connection=self.connection,
             issuer=claims.iss,
             sub=claims.sub,
@@ -205,7 +211,7 @@ class CallbackView(OIDCAuthenticationCallbackView):
             revision=proof.revision.terms,
         )
         if proof.refresh_token:
-            grant.keep(proof.refresh_token)
+            grant.keep(proof.refresh_token, proof.attempt.nonce)
         insert(grant)
         record(
             Action.SESSION_STARTED,

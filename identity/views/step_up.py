@@ -87,7 +87,7 @@ def _renew(grant: Grant, row: Session, proof: Proof) -> None:
     """Let the new sign-in vouch for the session in place of the one it began with."""
     grant.sid, grant.revision = proof.claims.sid, proof.revision.terms
     if proof.refresh_token:
-        grant.keep(proof.refresh_token)
+        grant.keep(proof.refresh_token, proof.attempt.nonce)
     Grant.objects.filter(session=row).update(
         sid=grant.sid, revision=grant.revision, refresh_sealed=grant.refresh_sealed
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from urllib.parse import urlencode, urlsplit
 
 from django.http import HttpResponse
@@ -16,6 +17,7 @@ from invitations.models import Invitation, hash_token
 from tests import provider as providers
 from tests.cast import Browser, Cast, make_user
 from users.models import Enterprise, Role, Session, User
+from users.models.session import TOLERANCE
 
 
 def connect(enterprise: Enterprise, provider: providers.Provider, by: User, *, enabled: bool = True) -> Connection:
@@ -115,6 +117,17 @@ class Journey:
     def redeem(self, invitation: Invitation, browser: Browser | None = None) -> HttpResponse:
         browser = browser or self.browser
         return browser.get(self.at_provider(sent_to(self.accept(invitation, browser))))
+
+    # ---- Being asked about
+
+    def make_due(self, ago: timedelta = timedelta(seconds=1)) -> None:
+        """Have the provider be asked about every session of Dana's at the next request."""
+        now = timezone.now()
+        Session.objects.filter(user=self.dana).update(vouch_due_at=now - ago)
+        Session.objects.filter(user=self.dana, vouch_by__isnull=False).update(vouch_by=now - ago + TOLERANCE)
+
+    def grant(self) -> Grant:
+        return Grant.objects.select_related("session__enterprise").get(session__user=self.dana)
 
     # ---- What came of it
 

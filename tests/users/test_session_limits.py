@@ -173,9 +173,7 @@ def test_the_cookie_lasts_as_long_as_its_session_can(cast: Cast) -> None:
     browser = Browser(cast.halden)
     cast.halden.session_hours = 48
     cast.halden.save()
-    answer = browser.post(
-        "/e/halden/local/", {"email": cast.aiko.email, "password": "correct horse battery staple"}
-    )
+    answer = browser.post("/e/halden/local/", {"email": cast.aiko.email, "password": "correct horse battery staple"})
     assert 48 * 3600 - 5 <= int(answer.cookies[settings.SESSION_COOKIE_NAME]["max-age"]) <= 48 * 3600
 
 
