@@ -35,6 +35,7 @@ class Purpose(StrEnum):
     INVITATION = "invitation"
     TEST = "test"
     STEP_UP = "step_up"
+    QUIET = "quiet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +43,8 @@ class Attempt:
     """What one sign-in began with, to be found unchanged when it comes back (R1).
 
     ``revision`` is the number of the connection's revision. ``invitation`` is the id of the one to redeem, and
-    ``user`` that of the administrator who tests, or of who is to prove it once more, in the session of the handle
-    ``session``. ``started_at`` is in milliseconds since the epoch.
+    ``user`` that of the administrator who tests, or of who is to prove it once more. ``session`` is the handle of the
+    session that is for, or that is asked about. ``started_at`` is in milliseconds since the epoch.
     """
 
     connection: str

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from django.utils.translation import gettext_lazy as _
 
 from identity.oidc import Code
-from identity.refused import REASONS, Page, Reason, SignInRefused, Stop
+from identity.refused import SWITCHED_OFF, Page, Reason, SignInRefused, Stop
 
 if TYPE_CHECKING:
     from identity.models import Connection
@@ -77,18 +77,15 @@ CHANGED = Page(
     (_("Sign in again."), _("If that does not work, ask an administrator of %(enterprise)s.")),
 )  # fmt: skip
 
+# Whatever else it is: the provider wants, or at last needs, to be asked by the person.
 _PAGES: dict[Code | Reason, Page] = {
     Code.ACCESS_DENIED: WITHDRAWN,
     Code.NOT_ASSIGNED: WITHDRAWN,
-    Code.LOGIN_REQUIRED: ASLEEP,
-    Code.INTERACTION_REQUIRED: ASLEEP,
-    Code.CONSENT_REQUIRED: ASLEEP,
-    Code.AUTHENTICATION_TOO_OLD: ASLEEP,
-    Code.ACR_MISMATCH: ASLEEP,
     Code.SESSION_OVER: OVER,
     Reason.NOT_VOUCHED_FOR: WITHDRAWN,
     Reason.SIGNED_IN_AS_ANOTHER: ANOTHER,
     Reason.CONNECTION_CHANGED: CHANGED,
+    Reason.CONNECTION_DISABLED: SWITCHED_OFF,
 }
 
 
@@ -105,7 +102,7 @@ class SessionEnded(SignInRefused):
     def page(self) -> Page:
         if self.is_alarming:
             return UNSURE
-        return _PAGES.get(self.code, REASONS[self.code].page)
+        return _PAGES.get(self.code, ASLEEP)
 
     @property
     def is_alarming(self) -> bool:

@@ -10,6 +10,7 @@ from django.http.response import HttpResponseBase
 from django.utils import timezone
 
 from identity.ended import SessionEnded
+from identity.views import quiet
 from identity.views.responses import session_ended
 from identity.vouching import Standing, reprove
 from users.http import page_of
@@ -41,6 +42,8 @@ class VouchedMiddleware:
             standing = reprove(request, row, now)
         except SessionEnded as ended:
             return session_ended(request, ended.connection, ended, page_of(request))
+        if standing is Standing.ASK_BROWSER:
+            return quiet.ask(request, row, now)
         if standing is Standing.GONE:
             request.session.flush()
             return sign_in_first(request)

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import os
 import threading
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 
 from django.conf import settings
 
 from identity.egress import Egress
-from identity.oidc import ProviderCache
+from identity.oidc import ProviderCache, RelyingParty, discover
+
+# Seconds for which a provider that has just answered is taken to answer.
+PULSE_LASTS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +26,17 @@ class Door:
 
     egress: Egress
     cache: ProviderCache
+    _pulses: dict[str, float] = field(default_factory=dict)
+
+    def feel_pulse(self, rp: RelyingParty) -> None:
+        """Find out whether the provider answers now, which what is cached does not tell. Raises Refused if not.
+
+        Before a browser is sent there unasked: it would be left standing at a door that does not open.
+        """
+        if time.monotonic() - self._pulses.get(rp.issuer, -PULSE_LASTS) < PULSE_LASTS:
+            return
+        discover(rp.issuer, self.egress, key=rp.connection_id)
+        self._pulses[rp.issuer] = time.monotonic()
 
 
 _lock = threading.Lock()

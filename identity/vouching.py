@@ -37,7 +37,7 @@ from identity.oidc import (
 )
 from identity.providers import door
 from identity.refused import Reason, SignInRefused
-from identity.round_trip import voucher_of
+from identity.round_trip import Proof, voucher_of
 from users.models import Session
 from users.models.session import CLAIM_LASTS, TOLERANCE, VOUCHED, Voucher
 from users.sealing import SealBroken
@@ -238,6 +238,22 @@ def settle(row: Session, voucher: Voucher) -> Standing:
     if Session.objects.filter(pk=row.pk, vouch_due_at=claimed).update(**values):
         return Standing.GOES_ON
     return Standing.GOES_ON if Session.objects.filter(pk=row.pk).exists() else Standing.GONE
+
+
+def renew(row: Session, grant: Grant, proof: Proof) -> Standing:
+    """Have the session go on with what the browser brought back. Raises SessionEnded when that is somebody else's."""
+    if proof.claims.sub != grant.sub:
+        raise SessionEnded(Reason.SIGNED_IN_AS_ANOTHER)
+    grant.revision, grant.sid, grant.asked_at = proof.revision.terms, proof.claims.sid, None
+    if proof.refresh_token:
+        grant.keep(proof.refresh_token, proof.attempt.nonce)
+    row.accept(proof.voucher, timezone.now())
+    with transaction.atomic():
+        # The session first, as whoever ends it does: then there is a grant, too, or neither.
+        if not Session.objects.filter(pk=row.pk).update(**{name: getattr(row, name) for name in VOUCHED}):
+            return Standing.GONE
+        grant.save(update_fields=["revision", "sid", "refresh_sealed", "asked_at"])
+    return Standing.GOES_ON
 
 
 def put_off(

@@ -90,6 +90,7 @@ class Provider:
     that are good at the same time; a public JWK in `client_keys` lets a client in by private_key_jwt. `requests` and
     `connections` tell what it saw, and `issued` is every code and token it handed out.
     A refresh token works once, and `grace` seconds more after it was used first.
+    `is_signed_in` False is what `prompt=none` finds out.
     """
 
     def __init__(self, *, host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None) -> None:
@@ -106,6 +107,7 @@ class Provider:
         }
         self.clock: Callable[[], float] = time.time
         self.grace = 0.0
+        self.is_signed_in = True
         self.requests: list[Request] = []
         self.issued: set[str] = set()
         self.on_discovery: Change = as_said
@@ -217,6 +219,8 @@ class Provider:
                 "error": "access_denied",
                 "error_description": "User is not assigned to the client application.",
             }
+        elif asked.get("prompt") == "none" and not self.is_signed_in:
+            params["error"] = "login_required"
         else:
             code = secrets.token_urlsafe(16)
             self.issued.add(code)

@@ -31,7 +31,7 @@ from identity.models import Connection, Grant, WaitingSubject
 from identity.oidc import Claims
 from identity.refused import Reason, SignInRefused, reason_of
 from identity.round_trip import Proof, begin, proved, serving, unchanged
-from identity.views import step_up, trial
+from identity.views import quiet, step_up, trial
 from identity.views.responses import never_kept, refuse, sent
 from invitations import cookies
 from invitations.models import Invitation
@@ -156,6 +156,8 @@ class CallbackView(OIDCAuthenticationCallbackView):
             return self.login_failure()
         if attempt.purpose is Purpose.TEST:
             return trial.finished(self.request, self.connection, attempt)
+        if attempt.purpose is Purpose.QUIET:
+            return quiet.finished(self.request, self.connection, attempt)
         invitation = self.invitation_of(attempt)
         try:
             if attempt.purpose is Purpose.STEP_UP:

@@ -20,14 +20,14 @@ from django.http import HttpResponse
 from django.urls import reverse
 from pythonjsonlogger.json import JsonFormatter
 
-from audit.models import Event
+from audit.models import Event, Result
 from console.logs import WithoutRequest
 from identity import providers as doors
 from identity.egress import Breaker, Egress
 from identity.models import Connection, Grant, Subject
 from identity.oidc import ProviderCache
 from tests.conformance.canary import Canary
-from tests.conformance.scenario import Outcome, Scenario
+from tests.conformance.scenario import Outcome, Renewed, Scenario
 from tests.identity.journey import Journey, sent_to
 from tests.provider import Provider
 from tests.serving import Reply, Request, Server
@@ -210,6 +210,8 @@ def everything_stored() -> str:
 
 def run(stage: Stage, scenario: Scenario) -> Outcome:
     """Play `scenario` and return how it ended. Fails on whatever must never happen, however it ends."""
+    if scenario.is_renewal:
+        return renew(stage, scenario)
     if scenario.is_invited:
         stage.first_time()
     scenario.arrange(stage)
@@ -234,6 +236,43 @@ def run(stage: Stage, scenario: Scenario) -> Outcome:
     for check in stage.checks:
         check()
     return got
+
+
+def renew(stage: Stage, scenario: Scenario) -> Outcome:
+    """Sign in honestly, then play `scenario` while somebody opens a page and the provider is asked about the session.
+
+    Asked twice over in vain, it makes no difference: a session goes on or has ended, and it is told once.
+    """
+    assert stage.sign_in()["Location"] == "/"
+    stage.journey.make_due()
+    scenario.arrange(stage)
+    stage.provider.requests.clear()
+    before = Session.objects.get()
+    stage.look()
+    began = time.monotonic()
+    answer = stage.browser.get("/account/")
+    assert time.monotonic() - began < LONGEST_SECONDS
+    new = {event.action: event for event in Event.objects.exclude(pk__in=stage.recorded)}
+    assert not stage.canary.touched
+    assert_silent(stage, answer)
+    for check in stage.checks:
+        check()
+    ended, told = new.pop("session:ended-by-provider", None), new.pop("session:not-reproved", None)
+    assert not new
+    assert Session.objects.exists() is (ended is None)
+    tokens = len(stage.requests_to("/token"))
+    if ended is None:
+        session = Session.objects.get()
+        if "Refresh" in answer:
+            assert not Grant.objects.exclude(refresh_sealed="").exists()
+            return Renewed(status=answer.status_code, tokens=tokens, asks_browser=True)
+        assert (session.vouched_at > before.vouched_at) is (told is None)
+        assert told is None or session.expire_date == before.expire_date
+        return Renewed(status=answer.status_code, told=told.reason if told else "", tokens=tokens)
+    assert ended.reference in answer.content.decode()
+    assert ended.enterprise == stage.enterprise
+    assert answer["Cache-Control"] == "no-store"
+    return Renewed(ended.reason, answer.status_code, tokens, is_alarm=ended.result == Result.ALARM)
 
 
 def assert_signed_in(stage: Stage, answer: HttpResponse, new: list[Event]) -> None:

@@ -1,7 +1,6 @@
 """The rows of the requirements, as scenarios."""
 
-from tests.conformance.rows import browser, discovery, honest, tenants, tokens, transport
+from tests.conformance.rows import browser, discovery, honest, renewal, tenants, tokens, transport
 
-SCENARIOS = [
-    scenario for rows in (honest, tokens, discovery, browser, transport, tenants) for scenario in rows.SCENARIOS
-]
+ROWS = (honest, tokens, discovery, browser, transport, tenants, renewal)
+SCENARIOS = [scenario for rows in ROWS for scenario in rows.SCENARIOS]
