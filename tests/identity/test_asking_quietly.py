@@ -313,11 +313,11 @@ def test_another_browsers_answer_ends_nothing(journey: Journey) -> None:
 
 
 def test_settings_that_change_meanwhile_are_asked_by_next_time(journey: Journey) -> None:
-    """R1: the answer was for another revision."""
+    """R1: the answer was for other terms."""
     back = there(journey, journey.browser.get("/account/"))
     now = timezone.now()
-    latest = journey.connection.latest
-    new = journey.connection.revise(by=journey.cast.ingrid, at=now, secret=None, **latest.values)
+    values = journey.connection.latest.values | {"scopes": "openid email offline_access"}
+    new = journey.connection.revise(by=journey.cast.ingrid, at=now, secret=None, **values)
     new.mark_tested(by=journey.cast.ingrid, at=now)
     journey.connection.enable(new, now)
     assert journey.browser.get(back)["Location"] == "/account/"
