@@ -43,8 +43,5 @@ class VouchedMiddleware:
         except SessionEnded as ended:
             return session_ended(request, ended.connection, ended, page_of(request))
         if standing is Standing.ASK_BROWSER:
-            return quiet.ask(request, row, now)
-        if standing is Standing.GONE:
-            request.session.flush()
-            return sign_in_first(request)
-        return None
+            return quiet.ask(request, view_func, row, now)
+        return sign_in_first(request) if standing is Standing.GONE else None

@@ -547,6 +547,10 @@ class WaitingSubject(models.Model):
 
 
 class GrantQuerySet(models.QuerySet["Grant"]):
+    def for_session(self, session: Session) -> GrantQuerySet:
+        """Keep the one of ``session``, by its handle: the key may have changed since it was read."""
+        return self.filter(session__handle=session.handle)
+
     def made_by(self, connection: Connection, issuer: str, *, sub: str = "", sid: str = "") -> GrantQuerySet:
         """Keep what ``issuer`` vouched for through ``connection``: for this subject, in this session of its own.
 

@@ -1,7 +1,7 @@
 """Whether the provider still vouches for a session: asked again and again, while it is used (R11).
 
 By refresh token, where there is one. Of all requests that find a session due, in whatever process, one claims to ask
-(``Session.claim_vouch``); the others go on. It waits for the answer, since that decides whether it may be served, but
+(``Session.put_off_vouch``); the others go on. It waits for the answer, since that decides whether it may be served, but
 no longer than ``LONGEST_SECONDS``: an outage makes one page slow, and ends nothing. No transaction is open meanwhile.
 
 A refresh token is used once. When an answer may have been lost on the way, ``Grant.asked_at`` remembers that, and the
@@ -24,7 +24,7 @@ from audit.models import Event, Result, record
 from identity.authentication import Client
 from identity.confidence import Confidence
 from identity.ended import DENIALS, UNPROVED, SessionEnded
-from identity.models import Connection, Grant, Revision
+from identity.models import Connection, Grant, GrantQuerySet, Revision
 from identity.oidc import (
     Claims,
     Code,
@@ -68,7 +68,7 @@ def reprove(request: HttpRequest, row: Session, at: datetime) -> Standing:
     """Ask the provider about the session ``row``, which is due, unless somebody else does. Raises SessionEnded."""
     if row.vouch_by is not None:
         return Standing.ASK_BROWSER
-    if not row.claim_vouch(at + CLAIM_LASTS):
+    if not row.put_off_vouch(at + CLAIM_LASTS):
         return Standing.GOES_ON
     grant = grant_of(row)
     if grant is None:
@@ -77,18 +77,19 @@ def reprove(request: HttpRequest, row: Session, at: datetime) -> Standing:
     try:
         return turn.take()
     except SessionEnded as ended:
+        if not ended.is_alarming and not row.itself().filter(vouch_due_at=row.vouch_due_at).exists():
+            # Meanwhile the person has signed in there anew, or somebody has ended it: that is newer than this no.
+            return Standing.GOES_ON if row.itself().exists() else Standing.GONE
         turn.end(ended)
         raise
 
 
 def grant_of(row: Session) -> Grant | None:
     """Return the grant of ``row``, with its connection and what serves there."""
-    found = Grant.objects.select_related("connection__serving__secret").filter(
-        session=row, connection__enterprise=row.enterprise_id
-    )
-    grant = found.first()
+    grants = Grant.objects.for_session(row).select_related("session", "connection__serving__secret")
+    grant = grants.filter(connection__enterprise=row.enterprise_id).first()
     if grant is not None:
-        grant.session, grant.connection.enterprise = row, row.enterprise
+        grant.connection.enterprise = row.enterprise
     return grant
 
 
@@ -154,7 +155,7 @@ class _Turn:
 
         try:
             metadata = door().cache.metadata(client.rp)
-            self._asked(self.grant.asked_at or self.at)
+            self._asked(self.at)
             self.is_sent = True
             tokens = client.authenticated(ask, at=self.at)
             confidence.add(tokens.access_token, tokens.refresh_token, tokens.unverified_id_token)
@@ -179,17 +180,20 @@ class _Turn:
             access_token=access_token,
         )
 
-    def _asked(self, since: datetime | None) -> None:
-        Grant.objects.filter(pk=self.grant.pk).update(asked_at=since)
+    def _asked(self, at: datetime | None) -> None:
+        self._theirs().update(asked_at=at)
 
     def _answered(self, revision: Revision, refresh_token: str, nonce: str) -> None:
-        used = self.grant.refresh_sealed
+        """Keep the new token, in place of the one this turn has used."""
+        mine = self._theirs().filter(asked_at=self.at)
         if refresh_token:
             self.grant.keep(refresh_token, nonce)
-        self.grant.revision, self.grant.asked_at = revision.terms, None
-        Grant.objects.filter(pk=self.grant.pk, refresh_sealed=used).update(
-            refresh_sealed=self.grant.refresh_sealed, revision=revision.terms, asked_at=None
-        )
+            mine.update(refresh_sealed=self.grant.refresh_sealed, revision=revision.terms, asked_at=None)
+        else:
+            mine.update(revision=revision.terms, asked_at=None)
+
+    def _theirs(self) -> GrantQuerySet:
+        return Grant.objects.for_session(self.row)
 
     def _refused(self, refusal: SignInRefused) -> Standing:
         """Tell a no to the person from one to us, and both from no answer at all. Raises SessionEnded."""
@@ -208,9 +212,9 @@ class _Turn:
 
     def _put_off(self, refusal: SignInRefused) -> Standing:
         """Let the session go on: the provider did not answer, or refused us, which says nothing about the person."""
-        if refusal.code in UNSENT and self.is_sent and not self.was_unanswered:
+        if refusal.code in UNSENT and self.is_sent:
             self.is_sent = False
-            self._asked(None)
+            self._asked(self.grant.asked_at)
         is_lost = self.is_sent and refusal.is_outage and not self.was_unanswered
         wait = SOON if is_lost else LATER
         put_off(self.request, self.row, self.grant.connection, refusal, timezone.now() + wait)
@@ -219,8 +223,8 @@ class _Turn:
     def _leave_to_browser(self) -> Standing:
         """Give the token up, which is good for nothing any more; the session is due, and has a while left."""
         now = timezone.now()
-        Grant.objects.filter(pk=self.grant.pk).update(refresh_sealed="", asked_at=None)
-        mine = Session.objects.filter(pk=self.row.pk, vouch_due_at=self.row.vouch_due_at)
+        mine = self.row.itself().filter(vouch_due_at=self.row.vouch_due_at)
+        self._theirs().update(refresh_sealed="", asked_at=None)
         if not mine.update(vouch_due_at=now, vouch_by=now + TOLERANCE):
             return Standing.GOES_ON
         self.row.vouch_due_at, self.row.vouch_by = now, now + TOLERANCE
@@ -235,24 +239,25 @@ def settle(row: Session, voucher: Voucher) -> Standing:
     claimed = row.vouch_due_at
     row.accept(voucher, timezone.now())
     values = {name: getattr(row, name) for name in VOUCHED}
-    if Session.objects.filter(pk=row.pk, vouch_due_at=claimed).update(**values):
+    if row.itself().filter(vouch_due_at=claimed).update(**values):
         return Standing.GOES_ON
-    return Standing.GOES_ON if Session.objects.filter(pk=row.pk).exists() else Standing.GONE
+    return Standing.GOES_ON if row.itself().exists() else Standing.GONE
 
 
 def renew(row: Session, grant: Grant, proof: Proof) -> Standing:
     """Have the session go on with what the browser brought back. Raises SessionEnded when that is somebody else's."""
     if proof.claims.sub != grant.sub:
         raise SessionEnded(Reason.SIGNED_IN_AS_ANOTHER)
-    grant.revision, grant.sid, grant.asked_at = proof.revision.terms, proof.claims.sid, None
+    values: dict[str, Any] = {"sid": proof.claims.sid, "revision": proof.revision.terms, "asked_at": None}
     if proof.refresh_token:
         grant.keep(proof.refresh_token, proof.attempt.nonce)
-    row.accept(proof.voucher, timezone.now())
+        values["refresh_sealed"] = grant.refresh_sealed
+    row.accept(Voucher(bool(grant.refresh_sealed), proof.voucher.ends_by), timezone.now())
     with transaction.atomic():
         # The session first, as whoever ends it does: then there is a grant, too, or neither.
-        if not Session.objects.filter(pk=row.pk).update(**{name: getattr(row, name) for name in VOUCHED}):
+        if not row.itself().update(**{name: getattr(row, name) for name in VOUCHED}):
             return Standing.GONE
-        grant.save(update_fields=["revision", "sid", "refresh_sealed", "asked_at"])
+        Grant.objects.for_session(row).update(**values)
     return Standing.GOES_ON
 
 
@@ -279,7 +284,7 @@ def end(request: HttpRequest, row: Session, connection: Connection, ended: Sessi
             Action.SESSION_ENDED_BY_PROVIDER, request, row, connection, ended, result,
             channel=channel, session=str(row),
         )  # fmt: skip
-        Session.objects.filter(pk=row.pk).delete()
+        row.itself().delete()
     ended.reference, ended.connection = event.reference, connection
 
 

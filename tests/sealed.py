@@ -45,7 +45,7 @@ def grants(cast: Cast) -> Pair:
         browser_of(cast.aiko)
         session = Session.objects.filter(user=cast.aiko, grant=None).get()
         grant = Grant(session=session, connection=connection, issuer="https://halden.okta.com", sub="aiko", revision=1)
-        grant.keep(token)
+        grant.refresh_sealed = seal(token.encode(), bound_to=grant._place)
         grant.save()
         pair.append(grant)
     return pair[0], pair[1]

@@ -82,7 +82,8 @@ class SignInRequiredMiddleware(LoginRequiredMiddleware):
         self, request: HttpRequest, view_func: Callable[..., Any]
     ) -> HttpResponseBase:
         """What was typed into a form that comes after its session has run out waits for the same person."""
-        return sign_in_first(request, reverse("users:held") if kept_for_later(request, view_func) else "")
+        is_kept = kept_for_later(request, view_func, request.session.run_out)  # type: ignore[attr-defined]
+        return sign_in_first(request, reverse("users:held") if is_kept else "")
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """Say how long to wait, whichever form has counted the tries."""

@@ -97,13 +97,12 @@ def _may_be_held(view: Callable[..., Any]) -> bool:
     return not getattr(view, "is_never_held", False)
 
 
-def kept_for_later(request: HttpRequest, view: Callable[..., Any]) -> bool:
-    """Keep what somebody has sent whose session has run out meanwhile, and return whether anything is kept.
+def kept_for_later(request: HttpRequest, view: Callable[..., Any], row: Session | None) -> bool:
+    """Keep what somebody has sent in the session ``row``, which does not count just now; return whether it is kept.
 
     Only for the person of that session, still active in an open enterprise; a session that somebody has ended keeps
     nothing.
     """
-    row: Session | None = request.session.run_out  # type: ignore[attr-defined]
     if request.method != "POST" or row is None or not _may_be_held(view):
         return False
     if not row.user.is_active or row.enterprise.is_closed:

@@ -10,7 +10,9 @@ The browser moves on from a page of ours: it may come from a form, and ``form-ac
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -32,6 +34,7 @@ from identity.views.responses import sent, session_ended
 from users.http import is_by_script, page_of
 from users.middleware import sign_in_first
 from users.models import Session
+from users.step_up import kept_for_later
 from users.views.entrance import LONGEST_NEXT
 
 # How often a browser is sent that does not come back.
@@ -56,17 +59,16 @@ def is_opened(request: HttpRequest) -> bool:
     )
 
 
-def ask(request: HttpRequest, row: Session, at: datetime) -> HttpResponse | None:
+def ask(request: HttpRequest, view: Callable[..., Any], row: Session, at: datetime) -> HttpResponse | None:
     """Send the browser to ask about the session ``row``, which is due; or return None, to serve what it wants."""
     is_overdue = row.vouch_by is not None and at > row.vouch_by
-    if not is_overdue and not (is_opened(request) and row.claim_vouch(at + SENT_EVERY)):
+    if not is_overdue and not (is_opened(request) and row.put_off_vouch(at + SENT_EVERY)):
         return None
     grant = vouching.grant_of(row)
     if grant is None:
-        request.session.flush()
         return sign_in_first(request)
     try:
-        return _sent_away(request, row, grant, vouching.pinned(grant))
+        return _sent_away(request, view, row, grant, vouching.pinned(grant))
     except SessionEnded as ended:
         return _over(request, row, grant, ended, _page(request))
     except SignInRefused as refusal:
@@ -75,16 +77,23 @@ def ask(request: HttpRequest, row: Session, at: datetime) -> HttpResponse | None
         return None
 
 
-def _sent_away(request: HttpRequest, row: Session, grant: Grant, revision: Revision) -> HttpResponse:
-    """Answer with a page that moves on to the provider. Raises SignInRefused when the provider does not answer."""
+def _sent_away(
+    request: HttpRequest, view: Callable[..., Any], row: Session, grant: Grant, revision: Revision
+) -> HttpResponse:
+    """Answer with a page that moves on to the provider. Raises SignInRefused when the provider does not answer.
+
+    What was sent is kept meanwhile, to go on by one press.
+    """
     try:
         with door().egress.within(vouching.LONGEST_SECONDS):
             door().feel_pulse(revision.relying_party())
     except Refused as refused:
         raise SignInRefused.by_protocol(refused) from None
     page = _page(request)
-    if request.method not in ("GET", "HEAD"):
-        messages.warning(request, _("Nothing was saved: your session had to be checked first. Send it again."))
+    if kept_for_later(request, view, row):
+        page = reverse("users:held")
+    elif request.method not in ("GET", "HEAD"):
+        messages.warning(request, _("Nothing was done: your session had to be checked first. Do it again."))
     if not is_navigating(request):
         # The page it is led to is opened, and asks.
         return HttpResponse(status=401, headers={"HX-Redirect": page})

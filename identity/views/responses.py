@@ -67,9 +67,10 @@ def refuse(
 def session_ended(request: HttpRequest, connection: Connection, ended: SessionEnded, page: str) -> HttpResponse:
     """Answer who had a session: it is over, and here is why and how to come back to ``page``. It is on record by now.
 
-    A script gets 401 and where to sign in again (R8); the words wait there.
+    A script gets 401 and where to sign in again (R8); the words wait there. The cookie is left alone: by now another
+    tab may have been given a new one.
     """
-    request.session.flush()
+    request.session.row = None  # type: ignore[attr-defined]
     request.user = AnonymousUser()
     words = _words(connection, ended)
     if is_by_script(request):

@@ -13,8 +13,9 @@ from identity.attempts import Attempt, Purpose
 from identity.backends import OIDCBackend
 from identity.models import Connection, Grant
 from identity.refused import Reason, SignInRefused
-from identity.round_trip import Proof, begin, proved, serving, unchanged
+from identity.round_trip import begin, proved, serving, unchanged
 from identity.views.responses import refuse, sent
+from identity.vouching import renew
 from users.http import ConsoleRequest
 from users.models import Session
 from users.sessions import prove
@@ -67,7 +68,7 @@ def finished(request: HttpRequest, connection: Connection, attempt: Attempt) -> 
         if user.pk != row.user_id:
             raise SignInRefused(Reason.NOT_THE_SAME_PERSON, claims=proof.claims)
         if prove(request, through=connection):
-            _renew(grant, row, proof)
+            renew(row, grant, proof)
     return HttpResponseRedirect(attempt.next or resolve_url(settings.LOGIN_REDIRECT_URL))
 
 
@@ -81,13 +82,3 @@ def _session_of(request: HttpRequest, connection: Connection, attempt: Attempt) 
     ):
         raise SignInRefused(Reason.NOT_THE_SAME_SESSION)
     return row
-
-
-def _renew(grant: Grant, row: Session, proof: Proof) -> None:
-    """Let the new sign-in vouch for the session in place of the one it began with."""
-    grant.sid, grant.revision = proof.claims.sid, proof.revision.terms
-    if proof.refresh_token:
-        grant.keep(proof.refresh_token, proof.attempt.nonce)
-    Grant.objects.filter(session=row).update(
-        sid=grant.sid, revision=grant.revision, refresh_sealed=grant.refresh_sealed
-    )

@@ -120,7 +120,7 @@ def test_the_providers_no_reaches_everybody_and_is_heard_once(journey: Journey) 
 def test_whoever_dies_while_asking_holds_up_nobody(journey: Journey) -> None:
     """Its claim lapses; the answer it did not live to see is asked for again, within the provider's grace."""
     (row,) = journey.sessions()
-    assert row.claim_vouch(timezone.now() + CLAIM_LASTS)
+    assert row.put_off_vouch(timezone.now() + CLAIM_LASTS)
     Grant.objects.update(asked_at=timezone.now())
     assert opens(journey) == 200
     assert not tokens_used(journey)

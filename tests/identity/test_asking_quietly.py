@@ -16,7 +16,7 @@ from tests.cast import Browser
 from tests.identity.journey import Journey, attempt_cookies, sent_to
 from tests.identity.setting_up import words
 from tests.provider import Reply, as_said
-from users.models import Session
+from users.models import HeldForm, Session
 
 pytestmark = pytest.mark.servers
 
@@ -249,12 +249,23 @@ def test_after_half_an_hour_nothing_is_served_before_it_has_answered(journey: Jo
     assert "Asking Okta" in words(answer)
     journey.dana.refresh_from_db()
     assert journey.dana.name == "Dana Whitfield"
+    # What was typed waits, and goes on by one press.
     back = journey.browser.get(there(journey, answer))
-    assert back["Location"] == "/account/profile/"
-    assert "Nothing was saved: your session had to be checked first. Send it again." in words(
-        journey.browser.get(back["Location"])
-    )
-    assert journey.browser.post("/account/profile/", {"name": "Dana W."}).status_code == 302
+    assert back["Location"] == "/account/held/"
+    held = HeldForm.objects.get()
+    assert "Continue where you were" in words(journey.browser.get("/account/held/"))
+    assert journey.browser.post(held.path, {"held": held.pk}).status_code == 302
+    journey.dana.refresh_from_db()
+    assert journey.dana.name == "Somebody"
+
+
+def test_a_button_that_is_pressed_then_is_to_be_pressed_again(journey: Journey) -> None:
+    journey.make_due(HALF_AN_HOUR + timedelta(seconds=1))
+    referrer = {"referer": f"{journey.cast.halden.origin}/account/"}
+    back = journey.browser.get(there(journey, journey.browser.post("/account/sessions/end/", headers=referrer)))
+    assert back["Location"] == "/account/"
+    page = words(journey.browser.get("/account/"))
+    assert "Nothing was done: your session had to be checked first. Do it again." in page
 
 
 @pytest.mark.parametrize("headers", [{"hx-request": "true"}, {"x-requested-with": "fetch"}, {"sec-fetch-mode": "cors"}])
@@ -263,7 +274,7 @@ def test_then_a_script_gets_401_and_opens_the_page_that_asks(journey: Journey, h
     journey.make_due(HALF_AN_HOUR + timedelta(seconds=1))
     page = {"hx-current-url": f"{journey.cast.halden.origin}/account/profile/"}
     answer = journey.browser.post("/account/profile/", {"name": "Somebody"}, headers=headers | page)
-    assert (answer.status_code, answer["HX-Redirect"]) == (401, "/account/profile/")
+    assert (answer.status_code, answer["HX-Redirect"]) == (401, "/account/held/")
     assert not attempt_cookies(journey.browser)
     journey.dana.refresh_from_db()
     assert journey.dana.name == "Dana Whitfield"
@@ -273,7 +284,7 @@ def test_then_a_script_gets_401_and_opens_the_page_that_asks(journey: Journey, h
 def test_nobody_is_led_to_another_site(journey: Journey, referrer: str) -> None:
     journey.make_due(HALF_AN_HOUR + timedelta(seconds=1))
     origin = "" if referrer.startswith("https") else journey.cast.halden.origin
-    answer = journey.browser.post("/account/profile/", {"name": "x"}, headers={"referer": origin + referrer})
+    answer = journey.browser.post("/account/sessions/end/", headers={"referer": origin + referrer})
     assert journey.browser.get(there(journey, answer))["Location"] == "/"
 
 

@@ -169,12 +169,12 @@ def test_a_session_that_was_begun_by_older_limits_is_not_served_beyond_the_new_o
         assert browser.get("/account/").status_code == 302
 
 
-def test_the_cookie_lasts_as_long_as_its_session_can(cast: Cast) -> None:
+def test_the_cookie_lasts_as_long_as_its_session_is_remembered(cast: Cast) -> None:
     browser = Browser(cast.halden)
     cast.halden.session_hours = 48
     cast.halden.save()
     answer = browser.post("/e/halden/local/", {"email": cast.aiko.email, "password": "correct horse battery staple"})
-    assert 48 * 3600 - 5 <= int(answer.cookies[settings.SESSION_COOKIE_NAME]["max-age"]) <= 48 * 3600
+    assert int(answer.cookies[settings.SESSION_COOKIE_NAME]["max-age"]) >= 48 * 3600
 
 
 def test_asking_more_often_holds_for_sessions_that_are_open_but_never_overtakes_a_claim(cast: Cast) -> None:

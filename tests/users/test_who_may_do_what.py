@@ -15,7 +15,7 @@ pytestmark = pytest.mark.servers
 TABLE = {
     Role.ENTERPRISE_ADMIN: {
         "see_dashboard", "see_people", "invite_people", "manage_people", "give_roles", "manage_organizations",
-        "manage_connections", "set_session_limits", "migrate_people", "see_audit_log",
+        "manage_connections", "set_session_limits", "migrate_people", "see_audit_log", "close_enterprise",
     },
     Role.ORGANIZATION_ADMIN: {"see_dashboard", "see_people", "invite_people", "manage_people", "give_roles"},
     Role.MANAGER: {"see_dashboard", "see_people", "invite_people"},

@@ -188,17 +188,17 @@ class Session(AbstractBaseSession):
     def is_vouch_due(self, at: datetime) -> bool:
         return self.vouch_due_at is not None and self.vouch_due_at <= at
 
-    def claim_vouch(self, until: datetime) -> bool:
-        """Try to be the one who asks, until ``until`` at most: one statement, and nobody waits for anybody.
-
-        Of all who have read the same row, in whatever process, one gets it. If that one dies, the claim lapses.
-        """
-        return self.put_off_vouch(until)
-
     def put_off_vouch(self, until: datetime) -> bool:
-        """Have the provider asked at ``until``, unless somebody else has decided about that meanwhile."""
-        mine = Session.objects.filter(pk=self.pk, vouch_due_at=self.vouch_due_at)
-        is_done = bool(mine.update(vouch_due_at=until))
-        if is_done:
-            self.vouch_due_at = until
-        return is_done
+        """Have the provider asked at ``until``, unless somebody else has decided about that meanwhile.
+
+        This is also how one claims to ask: of all who have read the same row, in whatever process, one gets it. If
+        that one dies, the claim lapses. One statement, and nobody waits for anybody.
+        """
+        if not self.itself().filter(vouch_due_at=self.vouch_due_at).update(vouch_due_at=until):
+            return False
+        self.vouch_due_at = until
+        return True
+
+    def itself(self) -> SessionQuerySet:
+        """Return this one row, by what stays while it lasts: its key may have changed since it was read."""
+        return Session.objects.filter(handle=self.handle)
