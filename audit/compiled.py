@@ -111,7 +111,7 @@ def update(row: Model, *names: str) -> None:
 
 @functools.cache
 def _insertion(model: type[Model]) -> tuple[str, list[Any]]:
-    fields = list(model._meta.concrete_fields)
+    fields = [field for field in model._meta.concrete_fields if not field.generated]
     columns, places = ", ".join(_quoted(field.column) for field in fields), ", ".join("%s" for _ in fields)
     return f"INSERT INTO {_quoted(model._meta.db_table)} ({columns}) VALUES ({places})", fields  # noqa: S608
 

@@ -1,10 +1,13 @@
 """The whole URL map."""
 
-from django.urls import include, path
+from django.urls import include, path, register_converter
 
+from audit.ids import RowId
 from console.views import audit, dashboard, enterprise, errors, health
 from invitations import tracking
 from users.views import entrance
+
+register_converter(RowId, "row")
 
 console_patterns = [
     path("", dashboard.dashboard, name="dashboard"),
@@ -21,10 +24,10 @@ console_patterns = [
 ]
 
 urlpatterns = [
+    path("", include("identity.urls")),  # First, as its first are the busiest: patterns are tried one after another.
     path("", include((console_patterns, "console"))),
     path("", include("users.urls")),
     path("", include("invitations.urls")),
-    path("", include("identity.urls")),
     path("anymail/", include((tracking.urls(), "anymail"))),
 ]
 

@@ -11,7 +11,7 @@ import hashlib
 import json
 import re
 import time
-from dataclasses import astuple, dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from enum import StrEnum
 
@@ -74,7 +74,8 @@ def keep(response: HttpResponseBase, request: HttpRequest, state: str, attempt: 
     kept = sorted((value, name) for name, value in request.COOKIES.items() if name.startswith(_PREFIX))
     for _, name in kept[: max(0, len(kept) - AT_MOST + 1)]:
         response.delete_cookie(name, samesite="Lax")
-    sealed = seal(json.dumps(astuple(attempt)).encode(), bound_to=_place(request, state))
+    values = [getattr(attempt, each.name) for each in fields(attempt)]
+    sealed = seal(json.dumps(values).encode(), bound_to=_place(request, state))
     response.set_cookie(
         _name(state),
         # The time stands in front so that the oldest can be told without opening any; inside is the one that counts.

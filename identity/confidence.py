@@ -29,6 +29,8 @@ class Confidence:
     def keep(self, text: str) -> str:
         """Return ``text`` without any of the secrets, nor the beginning of one where ``text`` was cut off."""
         for secret in self._secrets:
+            if secret[:FEWEST_CHARACTERS] not in text:
+                continue
             text = text.replace(secret, BLANK)
             if text.endswith(BLANK) and secret[:FEWEST_CHARACTERS] in text:
                 cut = text.removesuffix(BLANK)

@@ -1,8 +1,7 @@
 """The entrance, one's own account, people, and the parts of an enterprise they belong to."""
 
-from django.urls import path, register_converter
+from django.urls import path
 
-from audit.ids import RowId
 from users.views import (
     account,
     acts,
@@ -15,8 +14,6 @@ from users.views import (
     sign_up,
     step_up,
 )
-
-register_converter(RowId, "row")
 
 app_name = "users"
 urlpatterns = [

@@ -39,6 +39,8 @@ def icon(name: str, size: int = 16, css: str = "") -> str:
 
 
 class _Once(Node):
+    child_nodelists = ()  # There is no block inside, so nobody has to look for one, page after page.
+
     def __init__(self, nodelist: NodeList) -> None:
         self.nodelist = nodelist
         self.drawn: dict[str | None, SafeString] = {}  # by language

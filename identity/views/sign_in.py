@@ -42,7 +42,8 @@ from users.views.entrance import safe_next
 
 @compiled
 def _named(pk: str) -> QuerySet[Connection]:
-    return Connection.objects.select_related("enterprise", "serving__secret").filter(pk=pk)
+    found = Connection.objects.select_related("enterprise", "serving__secret").filter(pk=pk)
+    return found.defer("serving__findings")  # Long, and only the set-up page reads them.
 
 
 def addressed(pk: str) -> Connection:
