@@ -129,10 +129,12 @@ def _end(request: HttpRequest, connection: Connection, channel: Channel, session
     """End those of ``sessions`` that are the enterprise's, put each on record, and return how many there were."""
     own = sessions.filter(enterprise=connection.enterprise)
     found = list(own.select_related("user").select_for_update(of=("self",)))
-    for session in found:
+    ended = [session for session in found if session.is_live(timezone.now())]
+    for session in ended:
         _record_ended(request, connection, channel, session.user, "ended_by_provider", session=str(session))
+    # With those that had run out by themselves: what they keep for their person ends, too.
     Session.objects.filter(pk__in=[session.pk for session in found]).delete()
-    return len(found)
+    return len(ended)
 
 
 def _record_ended(

@@ -71,7 +71,7 @@ def web(folder: Path, **own: str) -> Iterator[int]:
 def _is_ready(port: int) -> bool:
     try:
         return requests.get(f"http://127.0.0.1:{port}/readyz", timeout=5).ok
-    except requests.ConnectionError:
+    except (requests.ConnectionError, requests.Timeout):
         return False
 
 

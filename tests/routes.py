@@ -136,6 +136,7 @@ ROUTES: dict[str, Route] = {
     # One's own only: there are other pages for those who look after Chloé.
     "users:end_session": Route(frozenset(), lambda w: [w.chloes_session.handle], "POST"),
     "users:prove": Route(ANYONE, methods=ASKS_AND_ACTS),
+    "users:session_stay": Route(ANYONE, methods="POST"),
     "users:held": Route(ANYONE),
     "users:held_discard": Route(frozenset(), lambda w: [w.held.pk], "POST"),  # Chloé's own.
     "identity:step_up": Route(ANYONE),
@@ -218,6 +219,7 @@ PUBLIC: frozenset[str] = frozenset(
         "users:local",
         "users:reset",
         "users:reset_password",
+        "users:session_left",
         "users:signup",
         "users:signup_address",
     }

@@ -78,7 +78,7 @@ class NewPasswordForm(forms.Form):
         with transaction.atomic():
             user.save(update_fields=["password"])
             others = user.sessions.exclude(pk=keep.pk) if keep else user.sessions.all()
-            ended, _rows = others.delete()
+            ended, _rows = others.live(timezone.now()).count(), others.delete()
             record(
                 "password:changed",
                 enterprise=user.enterprise,

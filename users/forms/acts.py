@@ -323,7 +323,7 @@ class EndSessions(Act):
             sessions = sessions.filter(handle=self.session.handle)
         if self.is_own:
             sessions = sessions.exclude(pk=self.request.session.row.pk)  # type: ignore[union-attr]
-        number, _by_model = sessions.count(), sessions.delete()
+        number, _by_model = sessions.live(at).count(), sessions.delete()
         if number:
             self.record(sessions=number)
 

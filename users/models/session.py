@@ -161,13 +161,31 @@ class Session(AbstractBaseSession):
         """When it is over, whatever is done until then: also by limits that were shortened since it was written."""
         return min(self.expire_date, self.created_at + self.absolute_limit)
 
+    @property
+    def idle_at(self) -> datetime:
+        """When it is over if nothing more is heard from this browser, as far as the idle limit says."""
+        return min(self.idle_until, self.last_seen_at + self.idle_limit)
+
     def is_live(self, at: datetime) -> bool:
         """Return whether it is within both of its limits; for one row, also those that were shortened just now."""
-        return at < min(self.ends_at, self.idle_until, self.last_seen_at + self.idle_limit)
+        return at < min(self.ends_at, self.idle_at)
 
-    def touch(self, at: datetime, address: str | None) -> None:
-        """Slide the idle limit, at most once per ``TOUCH_EVERY`` so that reading a page writes nothing as a rule."""
-        if at - self.last_seen_at < TOUCH_EVERY:
+    @property
+    def seconds_left(self) -> int:
+        """How long it lasts if nothing more is heard from this browser."""
+        return max(0, int((min(self.ends_at, self.idle_at) - timezone.now()).total_seconds()))
+
+    @property
+    def can_go_on(self) -> bool:
+        """Whether use puts its end off; at the absolute limit it does not."""
+        return self.idle_at < self.ends_at
+
+    def touch(self, at: datetime, address: str | None, *, is_asked: bool = False) -> None:
+        """Slide the idle limit, at most once per ``TOUCH_EVERY`` so that reading a page writes nothing as a rule.
+
+        At once when that is what somebody has asked for.
+        """
+        if at - self.last_seen_at < TOUCH_EVERY and not is_asked:
             return
         self.last_seen_at, self.idle_until, self.address = at, at + self.idle_limit, address
         Session.objects.filter(pk=self.pk).update(

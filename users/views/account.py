@@ -82,22 +82,23 @@ def end_session(request: ConsoleRequest, handle: str) -> HttpResponse:
 
 @require_POST
 def end_other_sessions(request: ConsoleRequest) -> HttpResponse:
-    others = list(request.user.sessions.exclude(pk=request.session.row.pk))  # type: ignore[union-attr]
-    _end(request, others)
+    number = _end(request, list(request.user.sessions.exclude(pk=request.session.row.pk)))  # type: ignore[union-attr]
     messages.success(
         request,
-        ngettext("%(n)d other session has ended.", "%(n)d other sessions have ended.", len(others))
-        % {"n": len(others)},
+        ngettext("%(n)d other session has ended.", "%(n)d other sessions have ended.", number) % {"n": number},
     )
     return redirect("users:account")
 
 
-def _end(request: ConsoleRequest, sessions: list[Session]) -> None:
+def _end(request: ConsoleRequest, sessions: list[Session]) -> int:
+    """End ``sessions``, and return how many of them had not run out by themselves."""
+    ended = [session for session in sessions if session.is_live(timezone.now())]
     with transaction.atomic():
-        for session in sessions:
+        for session in ended:
             record("session:ended", enterprise=request.enterprise, request=request, target=request.user,
                    device=session.device, reason="ended_by_owner")  # fmt: skip
         request.user.sessions.filter(pk__in=[session.pk for session in sessions]).delete()
+    return len(ended)
 
 
 def end_this_session(request: ConsoleRequest) -> Enterprise:
