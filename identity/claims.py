@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from identity import mistakes
 from identity.models import Revision
@@ -18,7 +19,10 @@ from identity.oidc import shown
 from users.models import User
 
 # What means something here, in this order; everything else is behind a disclosure.
-MAIN = ("iss", "sub", "aud", "email", "email_verified", "name", "zoneinfo", "groups", "amr", "nonce", "exp")
+MAIN = (
+    "iss", "sub", "aud", "email", "email_verified", "name", "zoneinfo", "groups", "amr", "acr", "auth_time",
+    "session_expiry", "nonce", "exp",
+)  # fmt: skip
 # Listed also when they are missing, which is worth knowing, and the nonce, which was compared and not kept.
 ALWAYS = ("email", "name", "groups", "nonce")
 LONGEST_VALUE = 300
@@ -85,6 +89,8 @@ class Shown:
             value = _("matches")
         if name == "exp":
             value = _clock(self.claims["exp"])
+        if name in ("auth_time", "session_expiry"):
+            value = _moment(self.claims[name])
         return Claim(name, value, self._meaning(name, value))
 
     def _meaning(self, name: str, value: str | None) -> str:
@@ -119,11 +125,36 @@ class Shown:
                 return _("Noted, and not used: roles are given here.")
             case "amr":
                 return _("How it was proved: %(proof)s.") % {"proof": self.proof or value}
+            case "acr":
+                return self._strength()
+            case "auth_time":
+                return self._age()
+            case "session_expiry":
+                return _("A session here ends by then, whatever its own limits are.")
             case "nonce":
                 return _("Answers our question, not an older one.")
             case "exp":
                 return self._validity()
         raise ValueError(name)
+
+    def _strength(self) -> str:
+        if self.revision.acr_values:
+            return _("Among what is asked for: %(asked)s.") % {"asked": ", ".join(self.revision.acr_values.split())}
+        return _("How strongly it was proved, in the words of %(provider)s. Nothing is asked for.") % {
+            "provider": self.provider
+        }
+
+    def _age(self) -> str:
+        asked = self.revision.max_age_minutes
+        if asked is None:
+            return _("When the person last signed in there. Any time will do.")
+        if asked == 0:
+            return _("When the person signed in there, which everybody is asked to do each time.")
+        return ngettext(
+            "When the person last signed in there: asked for is less than %(n)d minute ago.",
+            "When the person last signed in there: asked for is less than %(n)d minutes ago.",
+            asked,
+        ) % {"n": asked}
 
     def _validity(self) -> str:
         issued, ends = self.claims.get("iat"), self.claims["exp"]
@@ -190,6 +221,14 @@ def _clock(seconds: object) -> str:
     if not isinstance(seconds, (int, float)):
         return _text(seconds)
     return date_format(timezone.localtime(datetime.fromtimestamp(seconds, UTC)), "H:i:s")
+
+
+def _moment(seconds: object) -> str:
+    """Return a time of any day in the person's zone; what is no such number, as it is."""
+    try:
+        return date_format(timezone.localtime(datetime.fromtimestamp(seconds, UTC)), "j M Y, H:i:s")  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError, OSError):
+        return _text(seconds)
 
 
 def _way(method: object) -> str:

@@ -29,6 +29,9 @@ _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _MASKS = frozenset("•●∙·*…")
 
+# Thirty days. Nobody has a use for older sign-ins.
+MOST_MINUTES = 43_200
+
 # What the fields are called in sentences: in the audit log, in emails and in messages.
 NAMES = {
     "issuer": _("issuer URI"),
@@ -37,6 +40,8 @@ NAMES = {
     "client_authentication": _("client authentication"),
     "scopes": _("OAuth scopes"),
     "accepted_origins": _("allowed addresses"),
+    "max_age_minutes": _("age of sign-ins"),
+    "acr_values": _("authentication contexts"),
     "organization": _("who will use it"),
 }
 MACHINE = {
@@ -159,6 +164,25 @@ class SettingsForm(forms.Form):
         help_text=_("How the secret travels. The header works with nearly every provider."),
         widget=forms.Select,
     )
+    max_age_minutes = forms.IntegerField(
+        label=_("Oldest sign-in, in minutes"),
+        required=False,
+        min_value=0,
+        max_value=MOST_MINUTES,
+        error_messages=dict.fromkeys(
+            ("invalid", "min_value", "max_value"), _("Enter a whole number from 0 to 43200, or nothing.")
+        ),
+        help_text=_("Who signed in there longer ago is asked again (max_age). 0 asks everybody, each time."),
+    )
+    acr_values = forms.CharField(
+        label=_("Authentication contexts"),
+        required=False,
+        max_length=500,
+        help_text=_(
+            "How strongly one proves who one is, in the provider's words (acr). One of these has to come back."
+        ),
+        widget=forms.TextInput(attrs=MACHINE),
+    )
 
     def __init__(self, request: ConsoleRequest, connection: Connection, data: QueryDict | None = None) -> None:
         self.request, self.connection, self.latest = request, connection, connection.latest
@@ -252,6 +276,12 @@ class SettingsForm(forms.Form):
             raise ValidationError(_("openid is missing. Without it the provider says nothing about who signed in."))
         return " ".join(scopes)
 
+    def clean_acr_values(self) -> str:
+        asked = list(dict.fromkeys(self.cleaned_data["acr_values"].split()))
+        if any(not _VISIBLE.fullmatch(value) for value in asked):
+            raise ValidationError(_("There is a character that no authentication context has. Copy it again."))
+        return " ".join(asked)
+
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         secret = cleaned.get("client_secret")
@@ -265,7 +295,7 @@ class SettingsForm(forms.Form):
         return self.latest is not None and "issuer" in cleaned and cleaned["issuer"] != self.latest.issuer
 
     @property
-    def values(self) -> dict[str, str]:
+    def values(self) -> dict[str, Any]:
         # An address that was allowed was allowed for its issuer.
         same_issuer = self.latest is not None and self.latest.issuer == self.cleaned_data["issuer"]
         origins = self.latest.accepted_origins if self.latest and same_issuer else ""
@@ -299,10 +329,10 @@ def _pk(organization: Organization | None) -> str | None:
     return organization.pk if organization else None
 
 
-def _changed(latest: Revision | None, values: dict[str, str], secret: str | None) -> list[str]:
+def _changed(latest: Revision | None, values: dict[str, Any], secret: str | None) -> list[str]:
     """Return the names of what a revision with ``values`` and ``secret`` would change of ``latest``."""
     if latest is None:
-        changed = [name for name in EDITED if values[name]]
+        changed = [name for name in EDITED if values[name] not in ("", None)]
     else:
         changed = [name for name in EDITED if values[name] != getattr(latest, name)]
     return changed if secret is None else [*changed, "client_secret"]

@@ -19,6 +19,8 @@ _CORRECT: dict[Code | Reason, tuple[str, Promise]] = {
     Reason.CONNECTION_INCOMPLETE: ("client_secret", _("Client secret")),
     Code.CLIENT_AUTHENTICATION_IMPOSSIBLE: ("client_authentication", _("Client authentication")),
     Code.INVALID_SCOPE: ("scopes", _("OAuth scopes")),
+    Code.AUTHENTICATION_TOO_OLD: ("max_age_minutes", _("Age of the sign-in")),
+    Code.ACR_MISMATCH: ("acr_values", _("Strength of the sign-in")),
     Code.AUDIENCE_MISMATCH: ("client_id", _("Client ID")),
     Code.AZP_MISMATCH: ("client_id", _("Client ID")),
     Code.ISSUER_MISMATCH: ("issuer", _("Issuer")),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from django.db import models, transaction
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 DEFAULT_SCOPES = "openid profile email offline_access"
 
 # The parts of a revision that a person edits, beside the secret.
-EDITED = ("issuer", "client_id", "client_authentication", "scopes", "accepted_origins")
+EDITED = (
+    "issuer", "client_id", "client_authentication", "scopes", "accepted_origins", "max_age_minutes", "acr_values",
+)  # fmt: skip
 # Those a sign-in is agreed by; how we prove who we are is none of them.
 TERMS = tuple(name for name in EDITED if name != "client_authentication")
 
@@ -331,6 +333,10 @@ class Revision(models.Model):
     scopes = models.CharField(max_length=500, default=DEFAULT_SCOPES)
     # Origins beside the issuer's own that an administrator said yes to (H31), separated by spaces.
     accepted_origins = models.TextField(blank=True)
+    # What a sign-in has to prove besides who it is (K7): how recently the person proved it to the provider, and by one
+    # of which authentication contexts, separated by spaces.
+    max_age_minutes = models.PositiveIntegerField(null=True, blank=True)
+    acr_values = models.CharField(max_length=500, blank=True)
     # None with a public key, and as long as none was given.
     secret = models.ForeignKey(
         ClientSecret, on_delete=models.RESTRICT, null=True, blank=True, related_name="revisions", editable=False
@@ -352,7 +358,7 @@ class Revision(models.Model):
         return f"{self.connection.get_provider_display()}, revision {self.number}"
 
     @property
-    def values(self) -> dict[str, str]:
+    def values(self) -> dict[str, Any]:
         """What a person can change, without the secret."""
         return {name: getattr(self, name) for name in EDITED}
 
@@ -430,6 +436,8 @@ class Revision(models.Model):
             redirect_uri=self.connection.redirect_uri,
             scopes=tuple(self.scopes.split()),
             accepted_origins=frozenset(self.accepted_origins.split()),
+            max_age=None if self.max_age_minutes is None else self.max_age_minutes * 60,
+            acr_values=tuple(self.acr_values.split()),
             signing_key=credential.signing_key if isinstance(credential, ClientKey) else None,
         )
 

@@ -287,6 +287,13 @@ NOT_ANEW = Page(
     (_("Sign out of %(provider)s, then try again."), _TELL),
     other_account=True,
 )  # fmt: skip
+WEAKER = Page(
+    403, Stop.PROVIDER, _("asked for too little"),
+    _("%(provider)s did not ask you for enough"),
+    _("%(enterprise)s wants a stronger sign-in than the one you have made there, such as one with a second factor."),
+    (_("Try again, and take the stronger way if %(provider)s offers a choice."), _TELL),
+    other_account=True,
+)  # fmt: skip
 
 
 class Why(NamedTuple):
@@ -389,7 +396,7 @@ REASONS: dict[Code | Reason, Why] = {
     Code.AT_HASH_MISMATCH: Why(UNPROVED, _HOSTILE),
     Code.C_HASH_MISMATCH: Why(UNPROVED, _HOSTILE),
     Code.AUTHENTICATION_TOO_OLD: Why(NOT_ANEW, _("%(provider)s was told to ask for a new sign-in, and did not.")),
-    Code.ACR_MISMATCH: Why(DECLINED, _("The person signed in with %(got)s; asked for was %(expected)s.")),
+    Code.ACR_MISMATCH: Why(WEAKER, _("The person signed in with %(got)s; asked for was %(expected)s.")),
     Code.SESSION_OVER: Why(DECLINED, _("The session at %(provider)s had ended already (session_expiry).")),
     # Userinfo.
     Code.USERINFO_REFUSED: Why(UNREPAIRED, _("Userinfo was refused. With the scope email it is not needed.")),

@@ -80,11 +80,14 @@ def begin(
 ) -> tuple[str, str, Attempt]:
     """Return where to send the browser, the state, and the attempt to keep. Raises SignInRefused.
 
-    ``prompt``, ``login_hint`` and ``max_age`` go to the provider, and ``purpose`` are the attempt's own fields. S256,
-    state and nonce always, and always fresh (R13).
+    ``prompt``, ``login_hint`` and ``max_age`` go to the provider, and ``purpose`` are the attempt's own fields. Without
+    a ``max_age`` it is the connection's; whom nobody may ask is not told one. S256, state and nonce always, and always
+    fresh (R13).
     """
     client, metadata = _prepared(revision)
     rp = client.rp
+    if max_age is None and prompt != "none":
+        max_age = rp.max_age
     attempt = Attempt(rp.connection_id, rp.revision, rp.issuer, fresh_nonce(), fresh_verifier(), **purpose)
     state = fresh_state()
     url = authorization_url(
@@ -96,6 +99,7 @@ def begin(
         prompt=prompt,
         max_age=max_age,
         login_hint=login_hint,
+        acr_values=rp.acr_values,
     )
     return url, state, attempt
 
@@ -156,9 +160,9 @@ def _exchanged(
 ) -> tuple[Claims, TokenResponse]:
     """Exchange ``code`` and verify what it gave: one request to the provider. Raises Refused.
 
-    Userinfo is asked only when an email is needed that the ID token lacks (R15). Who proves it once more has to have
-    signed in there since the attempt began, whatever the provider makes of ``max_age`` (K7). No transaction is open
-    here, so that none ever waits for a provider.
+    Userinfo is asked only when an email is needed that the ID token lacks (R15). What was asked for besides has to
+    come back, whatever the provider makes of it (K7). No transaction is open here, so that none ever waits for a
+    provider.
     """
     egress, cache = door().egress, door().cache
 
@@ -178,8 +182,19 @@ def _exchanged(
         at=at,
         access_token=tokens.access_token,
         code=code,
-        max_age=int(attempt.age) if attempt.purpose is Purpose.STEP_UP else None,
+        max_age=_oldest(rp, attempt),
+        acr_values=rp.acr_values,
     )
     if attempt.purpose in (Purpose.INVITATION, Purpose.TEST) and lacks(claims, "email"):
         claims = with_userinfo(claims, rp, metadata, tokens.access_token, egress)
     return confidence.claims(claims), tokens
+
+
+def _oldest(rp: RelyingParty, attempt: Attempt) -> int | None:
+    """Return how many seconds ago the person may have signed in there, now that the answer is here.
+
+    As old as was asked for when the attempt began. Who proves it once more has to have done so since then, and who
+    is only asked about, not at all.
+    """
+    asked = 0 if attempt.purpose is Purpose.STEP_UP else rp.max_age
+    return None if asked is None or attempt.purpose is Purpose.QUIET else asked + int(attempt.age)

@@ -178,6 +178,7 @@ class _Turn:
             at=timezone.now(),
             nonce=nonce,
             access_token=access_token,
+            acr_values=rp.acr_values,
         )
 
     def _asked(self, at: datetime | None) -> None:

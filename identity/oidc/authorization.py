@@ -33,7 +33,8 @@ class RelyingParty:
     `revision` is the number of the revision whose terms these are.
     `redirect_uri` comes from the region's configured origin, never from a request (R9).
     `accepted_origins` are those beside the issuer's own that an administrator said yes to (H31).
-    `signing_key` is needed with private_key_jwt, and `client_secret` with the other methods.
+    `max_age` (seconds) and `acr_values` are what a sign-in has to prove besides who it is; None and nothing ask for
+    neither. `signing_key` is needed with private_key_jwt, and `client_secret` with the other methods.
     """
 
     connection_id: str
@@ -45,6 +46,8 @@ class RelyingParty:
     auth_method: str = AuthMethod.BASIC
     scopes: tuple[str, ...] = ("openid", "profile", "email")
     accepted_origins: frozenset[str] = frozenset()
+    max_age: int | None = None
+    acr_values: tuple[str, ...] = ()
     signing_key: SigningKey | None = field(default=None, repr=False)
 
     def accept(self, metadata: Metadata) -> None:

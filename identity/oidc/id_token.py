@@ -110,10 +110,12 @@ def verify_refreshed_id_token(
     at: datetime | float,
     nonce: str | None = None,
     access_token: str | None = None,
+    acr_values: Iterable[str] = (),
 ) -> Claims:
     """Return the claims of an ID token that came with a refresh (Core, section 12.2), else raise `Refused`.
 
-    It must be about the same `subject` (H18). It usually has no nonce; one that it has must be `nonce`.
+    It must be about the same `subject` (H18). It usually has no nonce, and may say nothing of how the person signed
+    in; a nonce that it has must be `nonce`, and an `acr` one of `acr_values`, if there are any.
     """
     header, payload = opened(unverified_id_token, rp, metadata, keys)
     claims = _claims(header, payload, rp, epoch(at))
@@ -122,6 +124,8 @@ def verify_refreshed_id_token(
     if claims.nonce and not hmac.compare_digest(claims.nonce.encode(), (nonce or "").encode()):
         raise Refused(Code.NONCE_MISMATCH)
     _check_hash(payload, "at_hash", access_token, Code.AT_HASH_MISMATCH)
+    if claims.acr:
+        _check_authentication(claims, epoch(at), None, tuple(acr_values))
     return claims
 
 
