@@ -26,13 +26,27 @@ def compiled(build: Callable[P, QuerySet[Row]]) -> Callable[P, list[Row]]:
     The function is called once, with a stand-in for each argument: it may compare columns with them, and nothing else.
     Its callers give values as PostgreSQL takes them, or rows, which stand for their keys; by position.
     """
+    return _compiled(build, None)
+
+
+def compiled_sharing(shared: type[Model]) -> Callable[[Callable[P, QuerySet[Row]]], Callable[P, list[Row]]]:
+    """As ``compiled``; and the rows of ``shared`` that are joined stay as they are until the transaction ends.
+
+    Many may share them. Whoever changes one waits for all of them, and who asks while it is being changed waits, and
+    decides by what has come of it (``FOR SHARE``, which Django has no words for). They are locked before those that
+    the queryset itself locks, in the order in which changes go.
+    """
+    return lambda build: _compiled(build, shared)
+
+
+def _compiled(build: Callable[P, QuerySet[Row]], shared: type[Model] | None) -> Callable[P, list[Row]]:
     statements: list[_Statement[Row]] = []  # Two threads may both build the first; either will do.
 
     @functools.wraps(build)
     def rows(*values: P.args, **_: P.kwargs) -> list[Row]:
         if not statements:
             stand_ins: Any = [_Given(place) for place in range(len(inspect.signature(build).parameters))]
-            statements.append(_Statement(build(*stand_ins)))  # type: ignore[call-arg]
+            statements.append(_Statement(build(*stand_ins), shared))  # type: ignore[call-arg]
         return list(statements[0].rows(values))
 
     return rows
@@ -52,10 +66,13 @@ class _Given(Expression):
 class _Statement(Generic[Row]):
     """The SQL of a queryset, and how its rows are made of what comes back: as ``QuerySet`` does it, prepared."""
 
-    def __init__(self, queryset: QuerySet[Row]) -> None:
-        self.model, self.is_locking = queryset.model, queryset.query.select_for_update
+    def __init__(self, queryset: QuerySet[Row], shared: type[Model] | None) -> None:
+        self.model, self.is_locking = queryset.model, queryset.query.select_for_update or shared is not None
         compiler = queryset.query.get_compiler(DEFAULT_DB_ALIAS)
         self.sql, self.params = compiler.as_sql()
+        if shared is not None:
+            before, lock, after = self.sql.partition(" FOR UPDATE")
+            self.sql = f"{before} FOR SHARE OF {_quoted(shared._meta.db_table)}{lock}{after}"
         columns, tables = compiler.select, compiler.klass_info
         own = tables["select_fields"]
         self.own = slice(own[0], own[-1] + 1)

@@ -16,7 +16,7 @@ from django.utils import timezone
 from mozilla_django_oidc.auth import OIDCAuthenticationBackend
 
 from audit.actions import Action
-from audit.compiled import compiled
+from audit.compiled import compiled_sharing
 from audit.models import printable, record
 from identity.attempts import Purpose
 from identity.models import Connection, EmailRule, Subject
@@ -31,7 +31,7 @@ from users.tasks import post_email
 NAME_CHARACTERS = User._meta.get_field("name").max_length
 
 
-@compiled
+@compiled_sharing(Connection)
 def _known(enterprise: Enterprise, connection: Connection, terms: int, issuer: str, sub: str) -> QuerySet[User]:
     return (
         User.objects.of(enterprise)
@@ -44,6 +44,11 @@ def _known(enterprise: Enterprise, connection: Connection, terms: int, issuer: s
         )
         .select_for_update(of=("self",))
     )
+
+
+@compiled_sharing(Connection)
+def _serving(enterprise: Enterprise, connection: Connection, terms: int) -> QuerySet[Connection]:
+    return Connection.objects.of(enterprise).enabled().order_by().filter(pk=connection, serving__terms=terms)
 
 
 class OIDCBackend(OIDCAuthenticationBackend):
@@ -85,7 +90,8 @@ class OIDCBackend(OIDCAuthenticationBackend):
     def filter_users_by_claims(self, claims: Claims) -> list[User]:
         """Return the user who is known by this subject, in a list, with the row locked: deactivation wins (T17).
 
-        Asked in the same statement: is the connection still enabled, with the very terms of the attempt (R1)?
+        Asked in the same statement: is the connection still enabled, with the very terms of the attempt (R1)? It stays
+        so until the session is there: whoever disables it meanwhile waits, and ends that session, too.
         """
         connection = self.proof.connection
         users = _known(connection.enterprise, connection, self.proof.revision.terms, claims.iss, claims.sub)
@@ -174,9 +180,9 @@ class OIDCBackend(OIDCAuthenticationBackend):
         return f"subject of {self.proof.connection.pk}"  # For the frame's log: nothing personal.
 
     def is_still_serving(self) -> bool:
+        """Whether the connection is enabled, with the terms of the attempt; it stays so until the transaction ends."""
         connection = self.proof.connection
-        enabled = Connection.objects.of(connection.enterprise).enabled().filter(pk=connection.pk)
-        return enabled.filter(serving__terms=self.proof.revision.terms).exists()
+        return bool(_serving(connection.enterprise, connection, self.proof.revision.terms))
 
     # ---- Why not
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import secrets
 import ssl
+import threading
 import time
 from base64 import b64decode, urlsafe_b64encode
 from collections.abc import Callable
@@ -34,9 +35,17 @@ _JWS = jwt.PyJWS()  # signs anything: a hostile provider need not make sense
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 
-@cache
+_making = threading.Lock()
+
+
 def private_key(kid: str, algorithm: str = "RS256", bits: int = 2048) -> PrivateKey:
     """Return the private key called `kid`: always the same one in one run, since making RSA keys is slow."""
+    with _making:  # Two requests at once would make two of it.
+        return _made(kid, algorithm, bits)
+
+
+@cache
+def _made(kid: str, algorithm: str, bits: int) -> PrivateKey:
     if algorithm == "ES256":
         return ec.generate_private_key(ec.SECP256R1())
     return rsa.generate_private_key(65537, bits)

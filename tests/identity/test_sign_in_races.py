@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.db import connection as database
+from django.db import transaction
 from django.http import HttpResponse
 from django.utils import timezone
 
-from identity.models import Subject
+from identity.backends import _serving
+from identity.models import Connection, Subject
+from identity.news import tell_admins
 from invitations.models import State
 from tests.cast import Browser, Cast
 from tests.identity.journey import Journey, sent_to
+from tests.processes import wait_until
 from tests.provider import Provider, Reply, Request, Said
-from users.models import Session, User
+from users.models import OutgoingEmail, Role, RoleAssignment, Session, User
 
 pytestmark = [pytest.mark.servers, pytest.mark.django_db(transaction=True)]
 
@@ -114,3 +119,115 @@ def test_one_person_at_the_provider_takes_one_account(journey: Journey) -> None:
     assert answers == [302, 403]
     assert Subject.objects.filter(sub="00u1same").count() == 1
     assert User.objects.filter(email__startswith="p", joined_at__isnull=False, subjects__sub="00u1same").count() == 1
+
+
+def waiting_for_a_lock() -> int:
+    with database.cursor() as cursor:
+        cursor.execute("SELECT pg_stat_clear_snapshot()")  # Or it would be as it was when the transaction began.
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        return int(cursor.fetchone()[0])
+
+
+def in_between(journey: Journey, back: str, act: Callable[[Connection], object]) -> HttpResponse:
+    """Finish a sign-in, and ``act`` on the connection between the moment it is found enabled and its COMMIT."""
+
+    def change() -> None:
+        try:
+            act(Connection.objects.get(pk=journey.connection.pk))
+        finally:
+            database.close()
+
+    with ThreadPoolExecutor(2) as pool:
+        with transaction.atomic():
+            with database.cursor() as cursor:
+                # Sessions can be read and deleted, but the sign-in cannot write its own before this is over.
+                cursor.execute("LOCK TABLE users_session IN SHARE ROW EXCLUSIVE MODE")
+            answer = pool.submit(in_a_thread, journey.browser, back)
+            wait_until(lambda: waiting_for_a_lock() == 1)
+            changing = pool.submit(change)
+            wait_until(lambda: waiting_for_a_lock() == 2 or changing.done())
+        changing.result(10)
+        return answer.result(10)
+
+
+def test_a_connection_disabled_between_the_lookup_and_the_commit_leaves_no_session(journey: Journey) -> None:
+    """Whoever disables it waits for the sign-in that has found it enabled, and ends its session, too."""
+    back = journey.at_provider(journey.start()["Location"])
+    answer = in_between(journey, back, lambda connection: connection.disable(timezone.now()))
+    assert answer["Location"] == "/"
+    assert not journey.sessions()
+    assert journey.browser.get("/account/").status_code == 302
+
+
+def test_so_it_is_with_an_invitation(journey: Journey) -> None:
+    journey.is_piotr()
+    back = journey.at_provider(sent_to(journey.accept(journey.invite())))
+    in_between(journey, back, lambda connection: connection.disable(timezone.now()))
+    assert not Session.objects.filter(user__email="piotr.nowak@halden.example").exists()
+
+
+def test_a_connection_disabled_at_any_moment_leaves_no_session(journey: Journey) -> None:
+    """Nor does an administrator who signs in just then keep the other from disabling it (no deadlock)."""
+    RoleAssignment.objects.create(enterprise=journey.cast.halden, user=journey.dana, role=Role.ENTERPRISE_ADMIN)
+    for number in range(20):
+        browser = Browser(journey.cast.halden)
+        back = journey.at_provider(journey.start(browser)["Location"])
+        barrier = threading.Barrier(2)
+        journey.provider.on_token = lambda said, request, barrier=barrier: (barrier.wait(5), said)[1]
+
+        def disable(barrier: threading.Barrier = barrier, delay: float = number * 0.0005) -> None:
+            barrier.wait(5)
+            threading.Event().wait(delay)
+            try:
+                with transaction.atomic():
+                    connection = Connection.objects.get(pk=journey.connection.pk)
+                    connection.disable(timezone.now())
+                    tell_admins(connection, "disabled", by=journey.cast.ingrid, people=1)
+            finally:
+                database.close()
+
+        with ThreadPoolExecutor(2) as pool:
+            answer = pool.submit(in_a_thread, browser, back)
+            pool.submit(disable).result()
+            assert answer.result().status_code in (302, 403)
+        assert not journey.sessions()
+        journey.connection.refresh_from_db()
+        journey.connection.enable(journey.connection.latest, timezone.now())
+
+
+def test_an_administrator_who_signs_in_just_then_is_told_of_it_all_the_same(journey: Journey) -> None:
+    """The connection is locked before the person: the other way round, each would wait for the other."""
+    back = journey.at_provider(journey.start()["Location"])
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            journey.connection.lock()
+            answer = pool.submit(in_a_thread, journey.browser, back)
+            wait_until(lambda: waiting_for_a_lock() == 1)
+            # Whoever is written to is looked at when this is committed.
+            OutgoingEmail.objects.create(enterprise=journey.cast.halden, user=journey.dana, name="any", context={})
+        assert answer.result(10)["Location"] == "/"
+
+
+def test_other_terms_that_come_to_serve_meanwhile_are_not_those_of_the_attempt(journey: Journey) -> None:
+    """R1: either the sign-in was first, or it is refused."""
+    now = timezone.now()
+    values = journey.connection.latest.values | {"scopes": "openid email"}
+    revision = journey.connection.revise(by=journey.cast.ingrid, at=now, secret=None, **values)
+    revision.mark_tested(by=journey.cast.ingrid, at=now)
+    back = journey.at_provider(journey.start()["Location"])
+    answer = in_between(journey, back, lambda connection: connection.enable(connection.latest, now))
+    assert answer["Location"] == "/"
+    assert journey.grant().revision == 1
+    again = journey.at_provider(journey.start(Browser(journey.cast.halden))["Location"])
+    assert journey.browser.get(again).status_code == 400
+
+
+def test_many_sign_ins_at_once_do_not_wait_for_each_other(journey: Journey) -> None:
+    """They share what they need of the connection: one that takes long holds up nobody else."""
+    with transaction.atomic():
+        assert _serving(journey.cast.halden, journey.connection, journey.connection.serving.terms)
+        with ThreadPoolExecutor(1) as pool:
+            back = journey.at_provider(journey.start()["Location"])
+            assert pool.submit(in_a_thread, journey.browser, back).result(5)["Location"] == "/"
