@@ -8,12 +8,11 @@ from invitations.models.invitation import (
     HereAlready,
     Invitation,
     InvitationQuerySet,
-    NotRedeemable,
     State,
-    hash_token,
     is_in_one_of,
     is_in_state,
 )
+from invitations.models.link import NotRedeemable, hash_token
 from invitations.models.switch import NotReady, Step, Switch
 
 __all__ = [

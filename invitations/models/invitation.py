@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -13,22 +11,20 @@ from django.db import models, transaction
 from django.db.models import Q
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 
 from audit.ids import new_id
-from audit.models import Result, printable, record
+from audit.models import Result, record
+from invitations.models.link import EmailedLink, NotRedeemable, hash_token
 from users.access import Access, Permission
-from users.models import Enterprise, Organization, Role, RoleAssignment, Sendable, User, fold_email
-from users.models.mail import MOST_ATTEMPTS, SendableQuerySet
+from users.models import Enterprise, Organization, Role, RoleAssignment, User, fold_email
+from users.models.mail import SendableQuerySet
 
 if TYPE_CHECKING:
     from identity.models import Connection
 
 LASTS = timedelta(days=7)
 LASTS_AT_MOST = timedelta(days=30)
-# RFC 3463: "5.1.2 No such domain".
-_STATUS_NUMBERS = re.compile(r"^(?:\d{3}[ -])?(?:[45]\.\d{1,3}\.\d{1,3}\s+)?")
 # From here on the list says that an invitation ends soon.
 ENDS_SOON = timedelta(hours=24)
 
@@ -47,14 +43,6 @@ class State(models.TextChoices):
 ON_THEIR_WAY = (State.LIVE, State.SENT, State.OPENED)
 NEED_SOMEONE = (State.REFUSED, State.BOUNCED)
 ENDED = (State.ACCEPTED, State.REVOKED, State.EXPIRED)
-
-
-class NotRedeemable(Exception):
-    """The invitation cannot be redeemed; ``reason`` is the code of the refusal."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
 
 
 class HereAlready(Exception):
@@ -118,17 +106,11 @@ def is_in_one_of(states: Iterable[State], at: datetime) -> Q:
     return condition
 
 
-def hash_token(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()
-
-
-class Invitation(Sendable):
+class Invitation(EmailedLink):
     """One login link for one person. Issuing another for the same person ends this one."""
 
     id = models.CharField(primary_key=True, max_length=12, default=new_id, editable=False)
     enterprise = models.ForeignKey(Enterprise, on_delete=models.CASCADE, related_name="invitations")
-    email = models.EmailField(_("email"), max_length=254)
-    email_folded = models.CharField(max_length=320, editable=False)
     # The person invited: a user who has not joined yet. None once a revoked invitation's person is forgotten.
     user = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="invitations")
     role = models.CharField(max_length=20, choices=Role.choices)
@@ -140,19 +122,10 @@ class Invitation(Sendable):
     # Who vouches for it: whoever issued it, or sent it again last.
     invited_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
     issued_at = models.DateTimeField(default=timezone.now)
-    expires_at = models.DateTimeField()
-    # Of the link in the newest email. The link itself is derived when it is sent, and nowhere stored (T9).
-    token_hash = models.CharField(max_length=64, blank=True, db_index=True)
-    serial = models.PositiveIntegerField(default=1)
-    delivered_at = models.DateTimeField(null=True, blank=True)
-    bounced_at = models.DateTimeField(null=True, blank=True)
-    bounce_reason = models.CharField(max_length=200, blank=True)
-    opened_at = models.DateTimeField(null=True, blank=True)
     accepted_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
     revoked_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
-    refused_at = models.DateTimeField(null=True, blank=True)
-    refused_reason = models.CharField(max_length=64, blank=True)
+    token_salt = "invitations.token"  # noqa: S105 - no secret, but what it is mixed with
 
     objects = InvitationQuerySet.as_manager()  # type: ignore[misc]
 
@@ -171,15 +144,6 @@ class Invitation(Sendable):
 
     def __str__(self) -> str:
         return self.email
-
-    def save(self, *args: object, **kwargs: object) -> None:
-        self.email_folded = fold_email(self.email)
-        super().save(*args, **kwargs)  # type: ignore[arg-type]
-
-    @property
-    def token(self) -> str:
-        """The 256-bit secret of the link, derived from our key, this row and how often it was sent anew."""
-        return salted_hmac("invitations.token", f"{self.pk}:{self.serial}", algorithm="sha256").hexdigest()
 
     @property
     def link(self) -> str:
@@ -306,16 +270,15 @@ class Invitation(Sendable):
         """
         with transaction.atomic():
             self._lock_unless(State.ACCEPTED, State.REVOKED, at=at)
+            RoleAssignment.objects.of(self.enterprise).filter(user=self.user_id, given_by=self.invited_by_id).update(
+                given_by=by
+            )
             connection = self.way_in()
             if connection is not None and connection.enabled_at is None:
                 connection = self._fitting_connection()
             self.connection, self.invited_by = connection, by
             User.objects.filter(pk=self.user_id).update(connection=connection)
-            self.serial += 1
-            self.token_hash, self.sent_at, self.claimed_at, self.attempts, self.send_error = "", None, None, 0, ""
-            self.delivered_at, self.bounced_at, self.bounce_reason = None, None, ""
-            self.opened_at, self.refused_at, self.refused_reason = None, None, ""
-            self.send_after, self.expires_at = at, at + LASTS
+            self.renew(at, LASTS)
             self.save()
 
     def revoke(self, *, by: User, at: datetime) -> None:
@@ -335,77 +298,18 @@ class Invitation(Sendable):
         if state in states:
             raise NotRedeemable(f"invitation_{state.value}")
 
-    # ---- On its way: the worker's side of ``Sendable``. A worker reports on the link it sent; when that was
-    # ---- replaced meanwhile, its news is old.
-
-    @property
-    def message_key(self) -> str:
-        return f"{self.pk}.{self.serial}"
-
     def record_bounce(self, reason: str) -> None:
         record("invitation:bounced", enterprise=self.enterprise, target=self, result=Result.REFUSED, reason=reason)
 
     def _this_link(self) -> models.QuerySet[Invitation]:
         return Invitation.objects.filter(pk=self.pk, serial=self.serial, accepted_at=None, revoked_at=None)
 
-    def keep_token(self) -> bool:
-        """Store the hash of the link about to be sent, so that it works the moment it arrives.
-
-        Return False when it must not be sent any more: revoked, accepted or sent anew since it was claimed.
-        """
-        self.token_hash = hash_token(self.token)
-        return bool(self._this_link().update(token_hash=self.token_hash))
-
-    def mark_sent(self, at: datetime) -> None:
-        self.sent_at, self.claimed_at, self.send_error = at, None, ""
-        self._this_link().update(sent_at=at, claimed_at=None, send_error="")
-
-    def mark_failed(self, at: datetime, error: str, *, for_good: bool = False, answer: str = "") -> None:
-        """Put it back with a growing pause; ``for_good``, or after too many tries, it has bounced."""
-        self.claimed_at, self.send_error = None, error[:64]
-        self.send_after = at + timedelta(seconds=15) * 2 ** min(self.attempts, 8)
-        if for_good or self.attempts >= MOST_ATTEMPTS:
-            self.attempts, self.bounced_at, self.bounce_reason = MOST_ATTEMPTS, at, self._without_link(answer)
-        self._this_link().update(
-            claimed_at=None, send_error=self.send_error, send_after=self.send_after, attempts=self.attempts,
-            bounced_at=self.bounced_at, bounce_reason=self.bounce_reason,
-        )  # fmt: skip
-
-    def mark_bounced(self, reason: str, at: datetime) -> None:
-        """The address does not take it. ``reason`` is what the mail server said; administrators see it."""
-        self.bounced_at, self.bounce_reason = at, self._without_link(reason)
-        self._this_link().update(bounced_at=at, bounce_reason=self.bounce_reason, delivered_at=None)
-
-    def _without_link(self, answer: str) -> str:
-        """What a mail server said may quote the email; its secret is not for keeping (R12), nor are its numbers."""
-        said = _STATUS_NUMBERS.sub("", answer.strip())
-        return printable(" ".join(said.replace(self.token, "…").split()), 200)
-
-    def drop(self) -> None:
-        """There is nothing to send after all; unless another link is to be sent by now."""
-        self.claimed_at, self.send_after = None, None
-        self._this_link().update(claimed_at=None, send_after=None)
-
-    def mark_delivered(self, at: datetime) -> None:
-        self.delivered_at = at
-        self._this_link().filter(bounced_at=None).update(delivered_at=at)
-
-    def mark_opened(self, at: datetime) -> None:
-        self.opened_at = self.opened_at or at
-        self.save(update_fields=["opened_at"])
-
-    def mark_refused(self, reason: str, at: datetime) -> None:
-        """Note that a sign-in for this invitation was refused, and why, for the administrator to see."""
-        self.refused_at, self.refused_reason = at, reason
-        # Not on one that has ended meanwhile: of two sign-ins at once, the other may have redeemed it.
-        self._this_link().update(refused_at=at, refused_reason=reason)
-
     # ---- Redeemed
 
     def obstacle(self, at: datetime) -> str:
         """Return the code of what keeps anyone from accepting this now, or an empty string.
 
-        T10: the inviter must still be allowed to give that role.
+        T10: the inviter must still be allowed to give that role, and every other one they gave with it.
         """
         state = self.state(at)
         if state in ENDED:
@@ -418,7 +322,12 @@ class Invitation(Sendable):
             return "account_disabled"
         if self.invited_by is None or not self.invited_by.is_active:
             return "inviter_gone"
-        if not Access.of(self.invited_by).may_give(Role(self.role), self.organization):
+        access = Access.of(self.invited_by)
+        # Whoever is switched step by step gets several roles back with one invitation.
+        beyond = self.user.role_assignments.filter(given_by=self.invited_by).exclude(
+            access.reach(Permission.INVITE_PEOPLE)
+        )
+        if not access.may_give(Role(self.role), self.organization) or beyond.exists():
             return "inviter_may_not_give_role"
         return ""
 
