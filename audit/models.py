@@ -166,7 +166,8 @@ def record_each(
     action: str,
     *,
     enterprise: Enterprise,
-    request: HttpRequest,
+    request: HttpRequest | None = None,
+    actor: User | None = None,
     targets: Iterable[models.Model],
     **details: Any,
 ) -> None:
@@ -174,7 +175,7 @@ def record_each(
     events = []
     for target in targets:
         event = Event(enterprise=enterprise, action=action, details=_shown(details))
-        _name_actor(event, request, None)
+        _name_actor(event, request, actor)
         _name_target(event, target)
         events.append(event)
     Event.objects.bulk_create(events)

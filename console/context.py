@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.db.models import Count, F, Subquery
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.urls import Resolver404, resolve, reverse
@@ -17,8 +18,10 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from console.templatetags.gatehouse import exact_time
+from identity.models import Provider
+from invitations.models import Move
 from users.access import Permission
-from users.models import Method, User
+from users.models import Enterprise, Method, User
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,8 @@ class NavItem:
     is_current: bool = False
     count: int | None = None
 
+
+SWITCH = "invitations:dry_run"
 
 DAILY = (
     NavItem(
@@ -96,9 +101,9 @@ ADVANCED: tuple[NavItem, ...] = (
     NavItem(
         _("Switch people"),
         "arrow-left-right",
-        "invitations:migrate",
+        SWITCH,
         Permission.MIGRATE_PEOPLE,
-        ("invitations:migrate", "invitations:switch"),
+        ("invitations:dry_run", "invitations:batch", "invitations:migrate", "invitations:switch"),
     ),
     NavItem(
         _("Enterprise"),
@@ -176,26 +181,50 @@ def _banners(request: HttpRequest) -> list[Banner]:
     return []
 
 
+def _switch(enterprise: Enterprise) -> tuple[str, int]:
+    """Name the provider that people are switched to, and count those who cannot go on by themselves; one query."""
+    stuck = Move.objects.of(enterprise).stuck().order_by().values("enterprise").annotate(n=Count("pk")).values("n")
+    enabled = enterprise.connections.enabled().order_by(F("organization").asc(nulls_first=True), "enabled_at")
+    connection = enabled.annotate(stuck=Subquery(stuck)).first()
+    if connection is None:
+        return "", 0
+    label = "" if connection.provider == Provider.OIDC else _("Switch to %(provider)s") % {"provider": connection.label}
+    return str(label), connection.stuck or 0
+
+
 def _navigation(request: HttpRequest) -> dict[str, Any]:
     match = request.resolver_match
     access = request.access  # type: ignore[attr-defined]
     held = frozenset(permission for permission in Permission if access.may(permission))
     return {
-        "links": _links(match.view_name if match else "", held, get_language()),
+        "links": _links(
+            match.view_name if match else "",
+            held,
+            get_language(),
+            *(_switch(request.enterprise) if Permission.MIGRATE_PEOPLE in held else ("", 0)),  # type: ignore[attr-defined]
+        ),
         "banners": _banners(request),
     }
 
 
 @lru_cache(maxsize=1024)
-def _links(here: str, held: frozenset[Permission], language: str | None) -> SafeString:
+def _links(here: str, held: frozenset[Permission], language: str | None, switch_label: str, stuck: int) -> SafeString:
     """Draw the links for whoever holds these permissions, as they look on the page ``here``.
+
+    ``switch_label`` and ``stuck`` are what ``_switch`` says.
 
     Kept: there are few kinds of people, and all of a kind have the same ones.
     """
 
     def shown(items: tuple[NavItem, ...]) -> list[NavItem]:
         return [
-            replace(item, url=reverse(item.route), is_current=any(here.startswith(page) for page in item.pages))
+            replace(
+                item,
+                label=switch_label if item.route == SWITCH and switch_label else item.label,
+                count=stuck if item.route == SWITCH else None,
+                url=reverse(item.route),
+                is_current=any(here.startswith(page) for page in item.pages),
+            )
             for item in items
             if item.permission is None or item.permission in held
         ]

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 import json
-from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime
+from collections.abc import Callable, Iterator
 from tempfile import SpooledTemporaryFile
 from zipfile import ZIP_DEFLATED, ZipFile
 
 from django.utils.translation import gettext as _
 
 from audit.models import Event, EventQuerySet
+from audit.sheets import Cells, as_csv
 from identity.models import Connection
 from invitations.models import Invitation
 from users.models import Enterprise, Organization, RoleAssignment, User
@@ -25,31 +24,6 @@ EVENT_COLUMNS = (
     "at", "action", "result", "reason", "actor", "target_type", "target", "address", "device", "request_id",
     "reference", "times", "details",
 )  # fmt: skip
-
-Cells = Iterable[object]
-
-
-class _Line:
-    """A file that hands back what is written to it, so that csv can be streamed."""
-
-    def write(self, line: str) -> str:
-        return line
-
-
-def lines(columns: tuple[str, ...], rows: Iterable[Cells]) -> Iterator[str]:
-    """Yield the lines of a CSV file: ``columns``, then ``rows``. None is empty, and a time is ISO 8601."""
-    writer = csv.writer(_Line())
-    yield writer.writerow(columns)
-    for row in rows:
-        yield writer.writerow([_plain(cell) for cell in row])
-
-
-def _plain(cell: object) -> str:
-    if cell is None:
-        return ""
-    text = cell.isoformat() if isinstance(cell, datetime) else str(cell)
-    # Keep a spreadsheet from taking what somebody typed for a formula.
-    return f"'{text}" if text[:1] in "=+-@\t\r" and text else text
 
 
 def event_rows(events: EventQuerySet) -> Iterator[Cells]:
@@ -135,7 +109,7 @@ def _people(enterprise: Enterprise) -> Iterator[str]:
                 user.time_zone,
             )  # fmt: skip
 
-    return lines(
+    return as_csv(
         ("id", "name", "email", "status", "signs_in_with", "known_as", "is_break_glass", "created_at",
          "email_confirmed_at", "joined_at", "last_sign_in_at", "disabled_at", "time_zone"),
         rows(),
@@ -149,12 +123,12 @@ def _roles(enterprise: Enterprise) -> Iterator[str]:
             by = one.given_by.email if one.given_by else None
             yield one.user_id, one.user.email, one.get_role_display(), one.place, one.given_at, by
 
-    return lines(("user_id", "email", "role", "where", "given_at", "given_by"), rows())
+    return as_csv(("user_id", "email", "role", "where", "given_at", "given_by"), rows())
 
 
 def _organizations(enterprise: Enterprise) -> Iterator[str]:
     rows = Organization.objects.of(enterprise).values_list("id", "name", "created_at")
-    return lines(("id", "name", "created_at"), rows)
+    return as_csv(("id", "name", "created_at"), rows)
 
 
 def _invitations(enterprise: Enterprise) -> Iterator[str]:
@@ -166,14 +140,14 @@ def _invitations(enterprise: Enterprise) -> Iterator[str]:
                 one.issued_at, one.expires_at, one.accepted_at, one.revoked_at, one.message,
             )  # fmt: skip
 
-    return lines(
+    return as_csv(
         ("email", "role", "where", "invited_by", "issued_at", "expires_at", "accepted_at", "revoked_at", "message"),
         rows(),
     )
 
 
 def _audit(enterprise: Enterprise) -> Iterator[str]:
-    return lines(EVENT_COLUMNS, event_rows(Event.objects.of(enterprise).order_by("at", "id")))
+    return as_csv(EVENT_COLUMNS, event_rows(Event.objects.of(enterprise).order_by("at", "id")))
 
 
 TABLES: dict[str, Callable[[Enterprise], Iterator[str]]] = {

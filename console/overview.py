@@ -13,12 +13,13 @@ from django.db.models.functions import TruncDate
 from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
 from audit.actions import Action
 from audit.models import Event
 from console.charts import Chart, Day, sign_in_chart
 from identity.models import Connection, WaitingSubject
-from invitations.models import Invitation
+from invitations.models import Batch, Invitation, Move
 from invitations.reasons import told
 from users.access import Access, Permission
 from users.models import Enterprise, Method, User
@@ -39,6 +40,8 @@ class People:
     switching: int
     disabled: int
     invited: int
+    # Of those with a password who could be switched: break-glass accounts never are.
+    movable: int
 
     @property
     def total(self) -> int:
@@ -54,6 +57,9 @@ class People:
                 switching=Count("pk", joined & Q(switching_to__isnull=False), distinct=True),
                 disabled=Count("pk", Q(disabled_at__isnull=False), distinct=True),
                 invited=Count("pk", Q(joined_at=None, disabled_at=None), distinct=True),
+                movable=Count(
+                    "pk", joined & Q(connection=None, switching_to=None, is_break_glass=False), distinct=True
+                ),
             )
         )
 
@@ -106,7 +112,8 @@ class Checklist:
         return [step for step in self.steps if not step.is_done][1:]
 
     @classmethod
-    def of(cls, user: User, connection: Connection | None, anyone_invited: bool) -> Checklist:
+    def of(cls, user: User, connection: Connection | None, anyone_invited: bool, movable: int) -> Checklist:
+        """``movable`` is how many people with a password nobody has begun to switch."""
         revision = connection.latest if connection else None
         set_up = reverse("identity:setup", args=[connection.pk]) if connection else reverse("identity:connections")
         label = connection.label if connection else "Okta"
@@ -147,12 +154,21 @@ class Checklist:
                     reverse("invitations:invite"),
                     _("Invite people"),
                 ),
+                *([_switch_step(movable)] if movable else []),
             ]
         )
 
     @property
     def is_complete(self) -> bool:
         return all(step.is_done for step in self.steps)
+
+
+def _switch_step(movable: int) -> Step:
+    title = ngettext(
+        "Switch the person who still uses a password", "Switch the %(n)d people who still use a password", movable
+    )
+    text = _("Dry run first. Nobody is locked out.")
+    return Step(title % {"n": movable}, text, False, reverse("invitations:dry_run"), _("See the dry run"))
 
 
 @dataclass(frozen=True)
@@ -219,6 +235,14 @@ def needs_of(enterprise: Enterprise, connection: Connection | None, at: datetime
         else:
             title = _("The invitation of %(name)s bounced") % {"name": name}
             needs.append(Need("mail-x", False, title, invitation.email, url, _("Correct the address")))
+    for move in Move.objects.of(enterprise).stuck().select_related("user").order_by("listed_as", "id")[:MOST_NEEDS]:
+        url = f"{reverse('invitations:batch', args=[move.batch_id])}?show=refused"
+        if move.refused_at:
+            title, text = _("%(name)s could not switch") % {"name": str(move)}, f"{told(move.refused_reason)}."
+            needs.append(Need("circle-x", True, title, text, url, _("What to do")))
+        else:
+            title = _("The switch link of %(name)s bounced") % {"name": str(move)}
+            needs.append(Need("mail-x", False, title, move.email, url, _("See the batch")))
     return needs[:MOST_NEEDS]
 
 
@@ -280,9 +304,16 @@ class Overview:
         checklist, needs = None, list[Need]()
         if access.may(Permission.MANAGE_CONNECTIONS):
             invited = Invitation.objects.of(enterprise).exists()
-            checklist = Checklist.of(access.user, connection, invited)
+            # Once somebody has begun to switch people, who is left with a password is left on purpose.
+            to_switch = people.movable if connection and connection.is_enabled else 0
+            if to_switch and Batch.objects.of(enterprise).exists():
+                to_switch = 0
+            checklist = Checklist.of(access.user, connection, invited, to_switch)
             needs = needs_of(enterprise, connection, at)
         health = Health.of(connection, users, events, at) if connection and connection.is_enabled else None
+        # Of a batch of 10,000 people one line says enough here; the audit log has each of them.
+        of_batches = Q(action__in=(Action.SWITCH_BEGUN, Action.SWITCH_REMINDED, Action.SWITCH_UNDONE))
+        events = events.exclude(of_batches & Q(details__has_key="batch"))
         activity = list(events.newest_first()[:6]) if access.may(Permission.SEE_AUDIT_LOG) else []
         return cls(
             people,

@@ -304,6 +304,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 }
 CELERY_BEAT_SCHEDULE = {
     "send what was missed": {"task": "users.tasks.sweep", "schedule": 60.0},
+    "go on with batches that were left": {"task": "invitations.tasks.sweep_batches", "schedule": 60.0},
     "send invitations that were missed": {"task": "invitations.tasks.sweep", "schedule": 60.0},
     "forget what has expired": {"task": "users.tasks.forget_expired", "schedule": 3600.0},
     "say that passwords stop working": {"task": "users.tasks.remind_of_requirement", "schedule": 3600.0},

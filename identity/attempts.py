@@ -33,6 +33,7 @@ _VALUE = re.compile(r"([0-9]{13})\.(.+)")
 class Purpose(StrEnum):
     SIGN_IN = "sign_in"
     INVITATION = "invitation"
+    SWITCH = "switch"
     TEST = "test"
     STEP_UP = "step_up"
     QUIET = "quiet"
@@ -42,8 +43,8 @@ class Purpose(StrEnum):
 class Attempt:
     """What one sign-in began with, to be found unchanged when it comes back (R1).
 
-    ``revision`` is the number of the connection's revision. ``invitation`` is the id of the one to redeem, and
-    ``user`` that of the administrator who tests, or of who is to prove it once more. ``session`` is the handle of the
+    ``revision`` is the number of the connection's revision. ``invitation`` or ``move`` is the id of the one to redeem,
+    and ``user`` that of the administrator who tests, or of who is to prove it once more. ``session`` is the handle of the
     session that is for, or that is asked about. ``started_at`` is in milliseconds since the epoch.
     """
 
@@ -58,6 +59,7 @@ class Attempt:
     user: str = ""
     started_at: int = field(default_factory=lambda: time.time_ns() // 1_000_000)
     session: str = ""
+    move: str = ""
 
     @property
     def age(self) -> float:

@@ -19,13 +19,13 @@ from audit.actions import Action
 from audit.compiled import compiled_sharing
 from audit.models import printable, record
 from identity.attempts import Purpose
-from identity.models import Connection, EmailRule, Subject
+from identity.models import Connection, EmailRule, Subject, WaitingSubject
 from identity.oidc import Claims
 from identity.refused import Reason, SignInRefused, reason_of
 from identity.round_trip import Proof
 from invitations.models import Invitation, NotRedeemable
 from users.emails import is_deliverable
-from users.models import EmailTakenError, Enterprise, User
+from users.models import EmailTakenError, Enterprise, LastAdminError, Method, User, keep_an_admin
 from users.tasks import post_email
 
 NAME_CHARACTERS = User._meta.get_field("name").max_length
@@ -62,16 +62,16 @@ class OIDCBackend(OIDCAuthenticationBackend):
         self.UserModel = User
 
     def get_settings(self, attr: str, *args: Any) -> Any:
-        """Answer for this connection and this sign-in. Only somebody with an invitation may come in anew."""
+        """Answer for this connection and this sign-in. Only somebody with an emailed link may come in anew."""
         if attr == "OIDC_CREATE_USER":
-            return self.proof.attempt.purpose is Purpose.INVITATION
+            return self.proof.attempt.purpose in (Purpose.INVITATION, Purpose.SWITCH)
         return OIDCAuthenticationBackend.get_settings(attr, *args)
 
     def authenticate(self, request: HttpRequest, *, proof: Proof) -> User:
         """Return the active user whom ``proof`` is for, the row locked, or raise SignInRefused.
 
-        A known subject, or else a live invitation that is redeemed here. The caller's transaction undoes the
-        redemption when anything after it fails.
+        A known subject, or else a live invitation or switch that is redeemed here. The caller's transaction undoes
+        the redemption when anything after it fails.
         """
         self.request, self.proof = request, proof
         user: User | None = self.get_or_create_user("", "", proof.claims)
@@ -100,10 +100,12 @@ class OIDCBackend(OIDCAuthenticationBackend):
         return users
 
     def update_user(self, user: User, claims: Claims) -> User:
-        """Let a known user in, unless the account is disabled or the invitation is somebody else's."""
-        invitation = self.proof.invitation
+        """Let a known user in, unless the account is disabled or the link is somebody else's."""
+        invitation, move = self.proof.invitation, self.proof.move
         if invitation is not None and invitation.user_id != user.pk:
             raise SignInRefused(Reason.SUBJECT_TAKEN, claims=claims, invitation=invitation)
+        if move is not None and move.user_id != user.pk:
+            raise SignInRefused(Reason.SWITCH_SUBJECT_TAKEN, claims=claims, move=move)
         if not user.is_active:
             raise SignInRefused(Reason.ACCOUNT_DISABLED, claims=claims, invitation=invitation, user=user)
         if user.hear_email(claims.email):
@@ -140,6 +142,8 @@ class OIDCBackend(OIDCAuthenticationBackend):
 
     def create_user(self, claims: Claims) -> User:
         """Redeem the invitation for the proven email, and know this subject from now on (T9, T10)."""
+        if self.proof.attempt.purpose is Purpose.SWITCH:
+            return self.switch_user(claims)
         connection, invitation = self.proof.connection, self.proof.invitation
         if not self.is_still_serving():
             raise SignInRefused(Reason.CONNECTION_CHANGED, claims=claims, invitation=invitation)
@@ -165,13 +169,50 @@ class OIDCBackend(OIDCAuthenticationBackend):
         )
         return user
 
+    def switch_user(self, claims: Claims) -> User:
+        """Let somebody who is here already sign in this way from now on, and in no other (T7, T8).
+
+        The administrator's yes is the switch that was begun; the proof is its emailed link, and this sign-in with that
+        email. The enterprise's row stays locked from here to the commit, so that an administrator is left (M7).
+        """
+        connection, move = self.proof.connection, self.proof.move
+        if not self.is_still_serving():
+            raise SignInRefused(Reason.CONNECTION_CHANGED, claims=claims, move=move)
+        if move is None or move.connection_id != connection.pk:
+            raise SignInRefused(Reason.SWITCH_GONE, claims=claims)
+        if not claims.email:
+            raise SignInRefused(Reason.EMAIL_MISSING, claims=claims, move=move)
+        try:
+            user = move.redeem(email=claims.email, at=timezone.now())
+            Subject.objects.filter(user=user).delete()
+            self._know(user, claims)
+            keep_an_admin(connection.enterprise)
+        except NotRedeemable as refusal:
+            reason = reason_of(refusal.reason) or Reason.SWITCH_GONE
+            raise SignInRefused(reason, got=printable(claims.email), claims=claims, move=move) from None
+        except LastAdminError:
+            raise SignInRefused(Reason.SWITCH_LAST_ADMIN, claims=claims, move=move) from None
+        record(
+            Action.SWITCH_REDEEMED,
+            enterprise=connection.enterprise,
+            request=self.request,
+            actor=user,
+            target=connection,
+            before=move.leaving_id or Method.PASSWORD.value,
+            batch=move.batch_id,
+        )
+        post_email("switched", user=user, provider=connection.label)
+        return user
+
     def _know(self, user: User, claims: Claims) -> None:
         try:
             Subject.objects.create(connection=self.proof.connection, issuer=claims.iss, sub=claims.sub, user=user)
         except IntegrityError as error:
-            # Two invitations at once, with one person at the provider: whoever came second.
-            invitation = self.proof.invitation
-            raise SignInRefused(Reason.SUBJECT_TAKEN, claims=claims, invitation=invitation) from error
+            # Two links at once, with one person at the provider: whoever came second.
+            invitation, move = self.proof.invitation, self.proof.move
+            reason = Reason.SWITCH_SUBJECT_TAKEN if move else Reason.SUBJECT_TAKEN
+            raise SignInRefused(reason, claims=claims, invitation=invitation, move=move) from error
+        WaitingSubject.objects.filter(connection=self.proof.connection, issuer=claims.iss, sub=claims.sub).delete()
         if not user.name:
             user.name = name_of(claims)
             user.save(update_fields=["name"])
@@ -196,13 +237,15 @@ class OIDCBackend(OIDCAuthenticationBackend):
             return Reason.NO_ACCOUNT
         if user.disabled_at:
             return Reason.ACCOUNT_DISABLED
+        if user.switching_to_id == connection.pk:
+            return Reason.SWITCH_WAITING
         return Reason.INVITATION_WAITING if user.joined_at is None else Reason.ACCOUNT_NOT_LINKED
 
     def verdict(self, proof: Proof) -> tuple[str, User | None]:
         """Return what a real sign-in of the proved person would come to today, and whom it is about. Changes nothing.
 
-        One of ``signed_in``, ``disabled``, ``invitation``, ``break_glass``, ``has_password``, ``email_missing`` and
-        ``no_account``.
+        One of ``signed_in``, ``disabled``, ``invitation``, ``break_glass``, ``switching``, ``has_password``,
+        ``email_missing`` and ``no_account``.
         """
         connection, claims = proof.connection, proof.claims
         users = User.objects.of(connection.enterprise)
@@ -222,6 +265,8 @@ class OIDCBackend(OIDCAuthenticationBackend):
             return "invitation", user
         if user.is_break_glass:
             return "break_glass", user
+        if user.switching_to_id == connection.pk:
+            return "switching", user
         return ("has_password" if user.signs_in_with_password else "no_account"), user
 
     def get_user(self, user_id: str) -> None:

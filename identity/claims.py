@@ -193,6 +193,12 @@ class Shown:
             case "disabled":
                 text = _("The connection works. The account of %(user)s is disabled.")
                 return Verdict("warn", "user-x", refused, text % {"user": user.label if user else email}, **page)
+            case "switching":
+                fact = _("Today %(person)s would be asked to open the link of the switch first.") % {"person": person}
+                text = _(
+                    "%(user)s is being switched. The link in that email, and this sign-in, link the account for good."
+                )
+                return Verdict("ok", "mail-check", fact, text % {"user": user.label if user else email}, **page)
             case "has_password":
                 text = _(
                     "The connection works. The address belongs to %(user)s, who signs in with a password. Nobody is "

@@ -14,12 +14,12 @@ from django.http import HttpRequest
 
 from audit.models import Event, Result, Tally, record
 from identity.models import Connection
-from invitations.models import Invitation
+from invitations.models import Invitation, Move
 from users.models import Throttle
 from users.throttling import network
 
 # Events in ten minutes. Many people share a network; whoever has many networks shares the last.
-OF_AN_INVITATION = 20
+OF_A_LINK = 20
 FROM_A_NETWORK = 20
 FROM_EVERYWHERE = 200
 
@@ -31,16 +31,16 @@ def record_unproved(
     connection: Connection,
     reason: str,
     at: datetime,
-    invitation: Invitation | None = None,
+    link: Invitation | Move | None = None,
     **details: Any,
 ) -> Event:
     """Write a refused event of somebody unknown as ``record`` would, or count it. Return the one that stands for it.
 
-    Whoever brings an invitation is known by it, so that has a share of its own.
+    Whoever brings an emailed link is known by it, so that has a share of its own.
     """
     said: dict[str, Any] = {
         "enterprise": connection.enterprise,
-        "target": invitation or connection,
+        "target": (link.user if isinstance(link, Move) else link) or connection,
         "result": Result.REFUSED,
         "reason": reason,
         "connection": connection.pk,
@@ -48,7 +48,7 @@ def record_unproved(
     }
     with transaction.atomic():
         tallies = []
-        for key, share, is_one_place in _sources(request, connection, invitation):
+        for key, share, is_one_place in _sources(request, connection, link):
             tally = Tally.lock(key, at)
             if tally.written >= share:
                 return _counted(tally, action, request if is_one_place else None, said)
@@ -60,14 +60,14 @@ def record_unproved(
 
 
 def _sources(
-    request: HttpRequest, connection: Connection, invitation: Invitation | None
+    request: HttpRequest, connection: Connection, link: Invitation | Move | None
 ) -> list[tuple[str, int, bool]]:
     """Return whose shares an event takes from, and whether all of a source's come from one place.
 
     Locked in this order. The one that all have in common is first, so that past its share no further row is made.
     """
-    if invitation:
-        return [(Throttle.key_for("refused", invitation.pk), OF_AN_INVITATION, False)]
+    if link:
+        return [(Throttle.key_for("refused", link.pk), OF_A_LINK, False)]
     here = Throttle.key_for("refused", connection.pk, network(request))
     return [(Throttle.key_for("refused", connection.pk), FROM_EVERYWHERE, False), (here, FROM_A_NETWORK, True)]
 

@@ -525,9 +525,9 @@ class WaitingSubject(models.Model):
     def link(self, *, by: User, at: datetime) -> None:
         """Know this subject as the account's from now on: it signs in through the connection, and no other way.
 
-        Call it with the enterprise's row locked. What the account was known by at this connection before is
-        forgotten, the password goes, and sessions end; roles and history stay. Raises NotLinkable when account or
-        connection have changed, and LastAdminError when nobody could administer the enterprise any more.
+        Call it with the enterprise's row locked. What the account was known by before is forgotten, the password goes,
+        and sessions end; roles and history stay. Raises NotLinkable when account or connection have changed, and
+        LastAdminError when nobody could administer the enterprise any more.
         """
         enterprise = self.connection.enterprise
         waiting = WaitingSubject.objects.of(enterprise).select_for_update(of=("self",)).filter(pk=self.pk).first()
@@ -539,11 +539,12 @@ class WaitingSubject(models.Model):
         if Subject.objects.filter(connection=self.connection, issuer=self.issuer, sub=self.sub).exists():
             raise NotLinkable
         user.enterprise = enterprise
-        Subject.objects.filter(connection=self.connection, user=user).delete()
+        Subject.objects.filter(user=user).delete()
         Subject.objects.create(connection=self.connection, issuer=self.issuer, sub=self.sub, user=user, created_at=at)
         user.connection, user.switching_to = self.connection, None
-        user.set_unusable_password()
-        user.save(update_fields=["connection", "switching_to", "password"])
+        user.save(update_fields=["connection", "switching_to"])
+        user.forget_local_ways()
+        user.moves.overtake(self.connection, at)
         user.sessions.all().delete()
         self.user = user
         WaitingSubject.objects.filter(pk=self.pk).delete()

@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from identity.oidc import Claims, Code, Refused
 
 if TYPE_CHECKING:
-    from invitations.models import Invitation
+    from invitations.models import Invitation, Move
     from users.models import User
 
 
@@ -51,6 +51,15 @@ class Reason(StrEnum):
     INVITATION_FOR_SOMEONE_ELSE = "invitation_for_someone_else"
     INVITATION_FOR_ANOTHER_WAY = "invitation_for_another_way"
     ENTERPRISE_CLOSED = "enterprise_closed"
+    SWITCH_WAITING = "switch_waiting"
+    SWITCH_GONE = "switch_gone"
+    SWITCH_DONE = "switch_done"
+    SWITCH_UNDONE = "switch_undone"
+    SWITCH_EXPIRED = "switch_expired"
+    SWITCH_EMAIL_CHANGED = "switch_email_changed"
+    SWITCH_FOR_SOMEONE_ELSE = "switch_for_someone_else"
+    SWITCH_SUBJECT_TAKEN = "switch_subject_taken"
+    SWITCH_LAST_ADMIN = "switch_last_admin"
     INVITER_GONE = "inviter_gone"
     INVITER_MAY_NOT_GIVE_ROLE = "inviter_may_not_give_role"
 
@@ -58,7 +67,7 @@ class Reason(StrEnum):
 class SignInRefused(Exception):
     """A deliberate no. ``expected`` and ``got`` are short, printable and never secret; ``claims`` are verified ones.
 
-    ``user`` is who it was, when that is proved, and ``invitation`` the one that was to be redeemed.
+    ``user`` is who it was, when that is proved, and ``invitation`` or ``move`` the one that was to be redeemed.
     """
 
     def __init__(
@@ -69,6 +78,7 @@ class SignInRefused(Exception):
         got: str = "",
         claims: Claims | None = None,
         invitation: Invitation | None = None,
+        move: Move | None = None,
         user: User | None = None,
     ) -> None:
         super().__init__(code.value)
@@ -77,6 +87,7 @@ class SignInRefused(Exception):
         self.got = got
         self.claims = claims
         self.invitation = invitation
+        self.move = move
         self.user = user
 
     @classmethod
@@ -219,7 +230,7 @@ DISABLED = Page(
 NAMELESS = Page(
     403, Stop.HOUSE, _UNSURE,
     _("%(provider)s did not tell us your email address"),
-    _("An invitation is for one email address, and without yours it cannot be accepted."),
+    _("The link you followed is for one email address, and without yours it cannot be used."),
     (_TELL_NOW,),
 )  # fmt: skip
 SOMEONE_ELSE = Page(
@@ -257,6 +268,55 @@ CLOSED = Page(
     _("%(enterprise)s is closed"),
     _("Its administrators have closed it. Nobody can join while it is."),
     (_("Ask whoever invited you whether it will be opened again. Then the invitation works, as long as it lasts."),),
+    retry=False,
+)  # fmt: skip
+_SWITCH_AGAIN = _("Ask an administrator of %(enterprise)s to send the link again.")
+LINK_FIRST = Page(
+    403, Stop.HOUSE, _("waits for the link"),
+    _("Open the link in your email first"),
+    _("%(enterprise)s is switching you to %(provider)s. The first sign-in begins at the link in the email, so that"
+      " nobody else can take your account. Until then you sign in as before."),
+    (_("Open the email from %(enterprise)s and follow its link."),
+     _("If you cannot find it, ask an administrator of %(enterprise)s to send it again.")),
+    retry=False, other_account=True, local=True,
+)  # fmt: skip
+LINK_OVER = Page(
+    403, Stop.HOUSE, _SAID_NO,
+    _("This link is no longer good"),
+    _("It has ended, or a newer one has taken its place. Nothing has changed: sign in as before."),
+    (_("Look for a newer email from %(enterprise)s."), _SWITCH_AGAIN),
+    retry=False,
+)  # fmt: skip
+SWITCHED_ALREADY = Page(
+    403, Stop.HOUSE, _SAID_NO,
+    _("This link has been used"),
+    _("A link works once, and this one has done its work: the account signs in with %(provider)s."),
+    (_("If it was you, sign in with %(provider)s as usual."),
+     _("If it was not you, tell an administrator of %(enterprise)s at once.")),
+    retry=False,
+)  # fmt: skip
+SWITCHED_BACK = Page(
+    403, Stop.HOUSE, _SAID_NO,
+    _("You sign in as before"),
+    _("An administrator of %(enterprise)s has taken the switch to %(provider)s back. This link does nothing any more."),
+    (_("Go to the sign-in page of %(enterprise)s."),),
+    retry=False,
+)  # fmt: skip
+NOT_YOUR_LINK = Page(
+    403, Stop.HOUSE, _SAID_NO,
+    _("This link is for another account"),
+    _("You are signed in to %(provider)s as somebody this link was not made for. Nothing has changed: whoever it was"
+      " made for can use it, and signs in as before until then."),
+    (_("If you have another %(provider)s account, use that one."),
+     _("If this is your only one, tell an administrator of %(enterprise)s which email address it has.")),
+    other_account=True,
+)  # fmt: skip
+NOT_SWITCHED = Page(
+    403, Stop.HOUSE, _SAID_NO,
+    _("You stay with local credentials"),
+    _("Nobody else could repair %(enterprise)s if %(provider)s were down. So this account keeps its password, and"
+      " nothing has changed."),
+    (_("Sign in as before."), _("Make somebody else Enterprise Admin with local credentials, then try again.")),
     retry=False,
 )  # fmt: skip
 OTHER_TESTER = Page(
@@ -449,6 +509,24 @@ REASONS: dict[Code | Reason, Why] = {
     ),
     Reason.INVITATION_FOR_ANOTHER_WAY: Why(SEND_AGAIN, _("Invited to sign in another way. Send the invitation again.")),
     Reason.ENTERPRISE_CLOSED: Why(CLOSED, _("Open the enterprise again, if people are to join it.")),
+    # The switch.
+    Reason.SWITCH_WAITING: Why(LINK_FIRST, _("The link in the email comes first. Send it again if it got lost.")),
+    Reason.SWITCH_GONE: Why(LINK_OVER, _("The link was replaced by a newer one, or the switch is gone.")),
+    Reason.SWITCH_DONE: Why(SWITCHED_ALREADY, _("Nothing to fix: the link of a switch works once.")),
+    Reason.SWITCH_UNDONE: Why(SWITCHED_BACK, _("The switch was taken back. Begin another one, if that was not meant.")),
+    Reason.SWITCH_EXPIRED: Why(LINK_OVER, _("The link has ended. Send it again.")),
+    Reason.SWITCH_EMAIL_CHANGED: Why(
+        LINK_OVER, _("The email of the account has changed since. Send the link again, to the new address.")
+    ),
+    Reason.SWITCH_FOR_SOMEONE_ELSE: Why(
+        NOT_YOUR_LINK, _("Signed in as %(got)s, which is not the email of the account. The two must be the same.")
+    ),
+    Reason.SWITCH_SUBJECT_TAKEN: Why(
+        NOT_YOUR_LINK, _("This %(provider)s account is linked to another user here. One person can be one user only.")
+    ),
+    Reason.SWITCH_LAST_ADMIN: Why(
+        NOT_SWITCHED, _("The only Enterprise Admin who gets in without %(provider)s. Make somebody else one first.")
+    ),
     Reason.INVITER_GONE: Why(SEND_AGAIN, _("Whoever invited is no longer active here. Send the invitation again.")),
     Reason.INVITER_MAY_NOT_GIVE_ROLE: Why(
         SEND_AGAIN, _("Whoever invited may not give this role any more. Send the invitation again yourself.")

@@ -33,7 +33,7 @@ from identity.oidc import (
 )
 from identity.providers import door
 from identity.refused import Reason, SignInRefused
-from invitations.models import Invitation
+from invitations.models import Invitation, Move
 from users.models.session import Voucher
 from users.sealing import SealBroken
 
@@ -52,6 +52,7 @@ class Proof:
     claims: Claims
     refresh_token: str = field(default="", repr=False)
     invitation: Invitation | None = None
+    move: Move | None = None
 
     @property
     def voucher(self) -> Voucher:
@@ -120,6 +121,7 @@ def proved(
     revision: Revision,
     attempt: Attempt,
     invitation: Invitation | None = None,
+    move: Move | None = None,
 ) -> Proof:
     """Return what the provider's answer in ``request`` proves. Raises SignInRefused.
 
@@ -139,7 +141,7 @@ def proved(
         claims, tokens = _exchanged(client, metadata, attempt, code, timezone.now(), confidence)
     except Refused as refused:
         raise SignInRefused.by_protocol(confidence.refused(refused)) from None
-    return Proof(connection, revision, attempt, claims, tokens.refresh_token, invitation)
+    return Proof(connection, revision, attempt, claims, tokens.refresh_token, invitation, move)
 
 
 def _prepared(revision: Revision, *, is_test: bool = False) -> tuple[Client, Metadata]:
@@ -185,7 +187,7 @@ def _exchanged(
         max_age=_oldest(rp, attempt),
         acr_values=rp.acr_values,
     )
-    if attempt.purpose in (Purpose.INVITATION, Purpose.TEST) and lacks(claims, "email"):
+    if attempt.purpose in (Purpose.INVITATION, Purpose.SWITCH, Purpose.TEST) and lacks(claims, "email"):
         claims = with_userinfo(claims, rp, metadata, tokens.access_token, egress)
     return confidence.claims(claims), tokens
 

@@ -1,4 +1,4 @@
-"""The plain pages for invitations that lead nowhere (any more): what is true, and the next step."""
+"""The plain pages for links that lead nowhere (any more): what is true, and the next step."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
 
-from invitations.models import Invitation
+from invitations.models import Invitation, Move
 
 
 @dataclass(frozen=True)
@@ -89,3 +89,59 @@ def ending(reason: str, invitation: Invitation | None) -> Ending:
           "that has changed.") % who,
         (_("Ask an administrator of %(enterprise)s for a new one.") % who,),
     )  # fmt: skip
+
+
+def switch_ending(reason: str, move: Move | None) -> Ending:
+    """Return the page for ``reason``, a code of ``Move.obstacle``. However a switch ends, it locks nobody out."""
+    if move is None:
+        return Ending(
+            404,
+            _("This link leads nowhere"),
+            _("It is not complete, or a newer one has taken its place. Nothing has changed: sign in as before."),
+            (
+                _("Open the newest email, and press the button in it rather than copying the address."),
+                _("If it still ends here, ask an administrator of your enterprise to send it again."),
+            ),
+        )
+    by = move.batch.begun_by.label if move.batch.begun_by else _("an administrator")
+    who = {"by": by, "enterprise": move.enterprise.name, "provider": move.connection.label}
+    ask_again = _("Ask %(by)s to send the link again. That takes one press of a button.") % who
+    match reason:
+        case "switch_done":
+            return Ending(
+                410,
+                _("This link has been used"),
+                _("A link works once, and this one has done its work: the account signs in with %(provider)s.") % who,
+                (_("If it was not you, tell %(by)s at once.") % who,),
+                offers_sign_in=True,
+            )
+        case "switch_undone":
+            return Ending(
+                410,
+                _("You sign in as before"),
+                _("Somebody at %(enterprise)s has taken the switch to %(provider)s back. This link does nothing now.")
+                % who,
+                offers_sign_in=True,
+            )
+        case "account_disabled":
+            return Ending(
+                403,
+                _("This account is disabled"),
+                _("Somebody at %(enterprise)s has disabled it since the link was sent.") % who,
+                (_("Ask an administrator of %(enterprise)s.") % who,),
+            )
+        case "connection_disabled":
+            return Ending(
+                403,
+                _("Sign-in with %(provider)s is switched off for now") % who,
+                _("The link is still good, and you sign in as before until it has worked."),
+                (_("Ask %(by)s when it will be enabled again.") % who, _("Then open the link in your email again.")),
+                offers_sign_in=True,
+            )
+    return Ending(
+        410,
+        _("This link has ended"),
+        _("Nothing has changed: you sign in as before."),
+        (_("Look for a newer email from %(enterprise)s.") % who, ask_again),
+        offers_sign_in=True,
+    )

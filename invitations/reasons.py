@@ -1,7 +1,7 @@
-"""Why an invitation was refused, in words for the administrators who see it in the list.
+"""Why an invitation or a switch was refused, in words for the administrators who see it in the list.
 
-The codes come from the sign-in (``identity``, a floor above) and from ``Invitation.obstacle``. What the invited
-person is told stands on the refusal pages; here is what an administrator can do about it.
+The codes come from the sign-in (``identity``, a floor above) and from ``obstacle``. What the person is told stands on
+the refusal pages; here is what an administrator can do about it.
 """
 
 from __future__ import annotations
@@ -37,6 +37,12 @@ WORDS: dict[str, str | Promise] = {
     "connection_changed": gettext_lazy("The connection was changed during the sign-in"),
     "connection_incomplete": gettext_lazy("The connection is not complete"),
     "secret_unreadable": gettext_lazy("The client secret has to be entered again"),
+    "switch_for_someone_else": gettext_lazy("Signed in there with another email than the account has here"),
+    "switch_subject_taken": gettext_lazy("That sign-in belongs to another person here already"),
+    "switch_last_admin": gettext_lazy("The only Enterprise Admin who gets in without the provider"),
+    "switch_email_changed": gettext_lazy("The email has changed since: send the link again"),
+    "switch_expired": gettext_lazy("The link has ended: send it again"),
+    "switch_gone": gettext_lazy("Followed an older link"),
     "invitation_for_another_way": gettext_lazy("Signed in another way than was invited to"),
 }
 

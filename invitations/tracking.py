@@ -1,7 +1,8 @@
-"""What a mail provider reports about the invitations it was given, through anymail's webhooks."""
+"""What a mail provider reports about the links it was given to send, through anymail's webhooks."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from anymail.signals import AnymailTrackingEvent, EventType, tracking
@@ -12,7 +13,7 @@ from django.dispatch import receiver
 from django.urls import URLPattern
 from django.utils import timezone
 
-from invitations.models import Invitation
+from invitations.models import Invitation, Move
 
 _NOT_DELIVERED = frozenset({EventType.BOUNCED, EventType.REJECTED, EventType.FAILED})
 
@@ -33,15 +34,21 @@ def urls() -> list[URLPattern]:
 def note(sender: object, event: AnymailTrackingEvent, esp_name: str, **kwargs: Any) -> None:
     """Write down what became of an email; news of an older link than the one in force is passed over."""
     about = event.metadata or {}
-    # Not reached through an enterprise: the provider knows of none, and has proved itself by the secret.
-    invitation = (
-        Invitation.objects.filter(pk=str(about.get("invitation", ""))[:12]).select_related("enterprise").first()
-    )
-    if invitation is None or str(about.get("serial")) != str(invitation.serial):
+    link = _link(about)
+    if link is None or str(about.get("serial")) != str(link.serial):
         return
     now = timezone.now()
     if event.event_type in _NOT_DELIVERED:
-        invitation.mark_bounced(event.description or event.mta_response or event.reject_reason or "", now)
-        invitation.record_bounce(event.reject_reason or event.event_type)
+        link.mark_bounced(event.description or event.mta_response or event.reject_reason or "", now)
+        link.record_bounce(event.reject_reason or event.event_type)
     elif event.event_type == EventType.DELIVERED:
-        invitation.mark_delivered(now)
+        link.mark_delivered(now)
+
+
+def _link(about: Mapping[str, Any]) -> Invitation | Move | None:
+    """Return what the email was about. Not reached through an enterprise: the provider knows of none, and has proved
+    itself by the secret.
+    """
+    if "move" in about:
+        return Move.objects.filter(pk=str(about["move"])[:12]).select_related("enterprise", "user", "batch").first()
+    return Invitation.objects.filter(pk=str(about.get("invitation", ""))[:12]).select_related("enterprise").first()

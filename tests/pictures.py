@@ -121,6 +121,7 @@ def furnish() -> tuple[dict[str, str], dict[str, tuple[str, bool]]]:
             invitation.save()
             if number == 5:
                 invitation.mark_refused("not_assigned", now - timedelta(hours=2))
+    batch = _switching(halden, connection, ingrid, users, now)
     active = [user for user in users if user.is_active]
     for day in range(30):
         moment = (now - timedelta(days=day)).replace(hour=7, minute=30)
@@ -163,7 +164,9 @@ def furnish() -> tuple[dict[str, str], dict[str, tuple[str, bool]]]:
         "audit-log": ("console:audit", [], True),
         "identity-provider": ("identity:connections", [], True),
         "okta-set-up": ("identity:setup", [connection.pk], True),
-        "switch": ("invitations:migrate", [], True),
+        "switch": ("invitations:dry_run", [], True),
+        "switch-batch": ("invitations:batch", [batch], True),
+        "switch-step-by-step": ("invitations:migrate", [], True),
         "account": ("users:account", [], True),
         "sign-in": ("users:enterprise", ["halden"], False),
         "local-sign-in": ("users:local", ["halden"], False),
@@ -171,6 +174,39 @@ def furnish() -> tuple[dict[str, str], dict[str, tuple[str, bool]]]:
         "find-enterprise": ("console:login", [], False),
     }
     return cookies, {name: (reverse(route, args=args), inside) for name, (route, args, inside) in addresses.items()}
+
+
+def _switching(halden, connection, ingrid, users, now: datetime) -> str:  # type: ignore[no-untyped-def]
+    """Begin to switch some of those with a password; most have come. Returns the batch's id."""
+    from invitations.models import Batch, Move
+
+    first, second = (
+        Batch.objects.create(
+            enterprise=halden, name=name, begun_by=ingrid, begun_at=now - timedelta(days=days), doing="", taken=number,
+            chosen={"users": [], "text": "", "filters": {}}, expected=number,
+        )
+        for name, days, number in (("First try", 10, 2), ("Oslo terminal", 5, 20))
+    )  # fmt: skip
+    with_okta = [user for user in users if user.is_active and user.connection_id][:17]
+    with_password = [user for user in users if user.is_active and not user.connection_id and not user.is_break_glass]
+    for number, user in enumerate([*with_okta, *with_password[:3], *with_password[3:5]]):
+        done, undone = number < 17, number >= 20
+        Move.objects.create(
+            enterprise=halden, batch=first if undone else second, user=user, name=user.name, email=user.email,
+            listed_as=user.name.lower(), connection=connection, expires_at=now + timedelta(days=9),
+            sent_at=now - timedelta(days=5), redeemed_at=now - timedelta(hours=7 * number) if done else None,
+            undone_at=now - timedelta(days=9) if undone else None,
+            refused_at=now - timedelta(hours=3) if number == 19 else None,
+            refused_reason="not_assigned" if number == 19 else "",
+        )  # fmt: skip
+        if not done and not undone:
+            user.switching_to = connection
+            user.save()
+    Batch.objects.filter(pk=first.pk).update(undone_at=now - timedelta(days=9), undone_by=ingrid)
+    bo = next(user for user in with_password if user.name == "Bo Lindqvist" or user == with_password[-1])
+    bo.email_confirmed_at = None
+    bo.save()
+    return second.pk
 
 
 def _event(enterprise, at: datetime, action, actor, target, **fields) -> None:  # type: ignore[no-untyped-def]

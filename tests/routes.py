@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 
 from django.utils import timezone
 
 from identity.models import Connection, Provider, WaitingSubject
-from invitations.models import Invitation, Switch
+from invitations.models import Batch, Invitation, Move, Switch
 from tests.cast import Cast, hold, make_user
 from users.models import HeldForm, Method, Role, RoleAssignment, Session, User
 
@@ -42,6 +43,7 @@ class World:
     switch: Switch  # Of Vera.
     waiting: WaitingSubject  # To be linked to Chloé.
     held: HeldForm
+    move: Move  # Of Sara.
 
     @classmethod
     def build(cls, cast: Cast) -> World:
@@ -54,6 +56,11 @@ class World:
         draft.revise(
             by=cast.aiko, at=timezone.now(), secret="s", issuer="https://login.halden.example", client_id="0oab8k2w"
         )
+        sara = make_user(cast.halden, "Sara Holm", "sara.holm@halden.example", viewer, switching_to=draft)
+        batch = Batch.objects.create(
+            enterprise=cast.halden, name="Rotterdam", begun_by=cast.aiko, doing="", taken=1, expected=1,
+            chosen={"users": [sara.pk], "text": "", "filters": {}},
+        )  # fmt: skip
         vera = make_user(cast.halden, "Vera Lund", "vera.lund@halden.example", viewer)
         return cls(
             cast=cast,
@@ -65,6 +72,16 @@ class World:
                 connection=draft, issuer="https://login.halden.example", sub="00u9chloe", user=chloe, email=chloe.email
             ),
             held=hold(chloe.sessions.get(method=Method.PASSWORD)),
+            move=Move.objects.create(
+                enterprise=cast.halden,
+                batch=batch,
+                user=sara,
+                name=sara.name,
+                email=sara.email,
+                connection=draft,
+                listed_as=f"{sara.name} {sara.email}".lower(),
+                expires_at=timezone.now() + timedelta(days=14),
+            ),
             nora=make_user(cast.halden, "Nora Berg", "nora.berg@halden.example"),
             chloes_role=chloe.role_assignments.get(),
             chloes_session=chloe.sessions.get(method=Method.PASSWORD),
@@ -115,6 +132,14 @@ def waiting(world: World) -> list[str]:
 
 def switch(world: World) -> list[str]:
     return [world.switch.pk]
+
+
+def batch(world: World) -> list[str]:
+    return [world.move.batch_id]
+
+
+def move(world: World) -> list[str]:
+    return [world.move.pk]
 
 
 ASKS_AND_ACTS = "GET POST"
@@ -185,6 +210,17 @@ ROUTES: dict[str, Route] = {
     "invitations:list": Route(INVITES),
     "invitations:resend": Route(INVITES, invitation, "POST"),
     "invitations:revoke": Route(INVITES, invitation, "POST"),
+    "invitations:dry_run": Route(ADMINISTERS),
+    "invitations:dry_run_download": Route(ADMINISTERS),
+    "invitations:batch_begin": Route(ADMINISTERS, methods="POST", query=lambda w: {"user": w.chloe.pk}),
+    "invitations:confirm_again": Route(ADMINISTERS, methods="POST", query=lambda w: {"person": w.chloe.pk}),
+    "invitations:batches": Route(ADMINISTERS),
+    "invitations:batch": Route(ADMINISTERS, batch),
+    "invitations:batch_progress": Route(ADMINISTERS, batch),
+    "invitations:batch_remind": Route(ADMINISTERS, batch, "POST"),
+    "invitations:batch_undo": Route(ADMINISTERS, batch, "POST"),
+    "invitations:move_remind": Route(ADMINISTERS, move, "POST"),
+    "invitations:move_undo": Route(ADMINISTERS, move, "POST"),
     "invitations:migrate": Route(ADMINISTERS),
     "invitations:switch_begin": Route(ADMINISTERS, methods="POST", query=lambda w: {"user": w.chloe.pk}),
     "invitations:switch": Route(ADMINISTERS, switch),
@@ -211,6 +247,8 @@ PUBLIC: frozenset[str] = frozenset(
         "identity:signed_out",
         "identity:start",
         "invitations:accept",
+        "invitations:move_open",
+        "invitations:move_opened",
         "invitations:open",
         "invitations:opened",
         "users:confirm",

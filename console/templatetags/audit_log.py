@@ -17,6 +17,8 @@ ICONS = {
     "connection": "key-round",
     "credential": "key-round",
     "invitation": "mail-plus",
+    "batch": "arrow-left-right",
+    "switch": "arrow-left-right",
     "role": "id-card",
     "user": "user",
     "organization": "building-2",

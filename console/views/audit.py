@@ -13,7 +13,8 @@ from django.views.decorators.http import require_GET
 from audit.actions import Action
 from audit.keyset import page
 from audit.models import Event, record
-from console.export import EVENT_COLUMNS, event_rows, lines
+from audit.sheets import as_csv
+from console.export import EVENT_COLUMNS, event_rows
 from console.forms import AuditFilter
 from users.access import Permission, allowed
 from users.http import ConsoleRequest
@@ -55,7 +56,7 @@ def download(request: ConsoleRequest) -> HttpResponseBase:
     record(Action.AUDIT_DOWNLOADED, enterprise=request.enterprise, request=request)
     name = f"audit-{request.enterprise.slug}-{timezone.localdate():%Y-%m-%d}.csv"
     return StreamingHttpResponse(
-        lines(EVENT_COLUMNS, event_rows(events[:MOST_ROWS_IN_A_FILE])),
+        as_csv(EVENT_COLUMNS, event_rows(events[:MOST_ROWS_IN_A_FILE])),
         content_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )

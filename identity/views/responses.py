@@ -108,8 +108,8 @@ def _recorded(request: HttpRequest, connection: Connection, refusal: SignInRefus
         details["claims"] = {name: printable(value, 200) for name, value in readable(refusal.claims).items()}
     reason, now = refusal.code.value, timezone.now()
     with transaction.atomic():
-        if refusal.invitation:
-            refusal.invitation.mark_refused(reason, now)
+        for link in filter(None, (refusal.invitation, refusal.move)):
+            link.mark_refused(reason, now)
         if not refusal.is_somebodys:
             return record_unproved(
                 Action.SESSION_REFUSED,
@@ -117,7 +117,7 @@ def _recorded(request: HttpRequest, connection: Connection, refusal: SignInRefus
                 connection=connection,
                 reason=reason,
                 at=now,
-                invitation=refusal.invitation,
+                link=refusal.invitation or refusal.move,
                 **details,
             )
         return record(
@@ -125,7 +125,7 @@ def _recorded(request: HttpRequest, connection: Connection, refusal: SignInRefus
             enterprise=connection.enterprise,
             request=request,
             actor=refusal.user,
-            target=refusal.invitation or connection,
+            target=refusal.invitation or (refusal.move and refusal.move.user) or connection,
             result=Result.REFUSED,
             reason=reason,
             connection=connection.pk,
@@ -146,6 +146,10 @@ def _words(connection: Connection, refusal: SignInRefused) -> dict[str, Any]:
     if refusal.invitation and page.stop is Stop.PROVIDER:
         text = f"{text} {_('Your invitation is still good.')}"
         steps.append(_filled(_("Then open the link in your invitation again."), {}))
+    if refusal.move and page.stop is Stop.PROVIDER:
+        if refusal.move.is_old_way_open(timezone.now()):
+            text = f"{text} {_('Nothing has changed: %(old)s works as before.') % {'old': refusal.move.old_way}}"
+        steps.append(_filled(_("Then open the link in the email again."), {}))
     path = {
         Stop.PROVIDER: _("You reached %(provider)s: %(note)s. %(enterprise)s was not reached."),
         Stop.HOUSE: _("You and %(provider)s came through. %(enterprise)s: %(note)s."),
@@ -172,19 +176,20 @@ def _filled(sentence: str | Promise, names: dict[str, Any]) -> SafeString:
 
 
 def _ways_on(connection: Connection, refusal: SignInRefused, purpose: Purpose, next_page: str) -> dict[str, Any]:
-    page, invitation = refusal.page, refusal.invitation
+    page, invitation, move = refusal.page, refusal.invitation, refusal.move
     start, slug = reverse("identity:start", args=[connection.pk]), connection.enterprise.slug
     if purpose is Purpose.STEP_UP:
         start = reverse("identity:step_up")
-    asked = {"next": next_page} if next_page else {}
+    asked = {"next": next_page} if next_page else {"for": purpose.value} if purpose is Purpose.SWITCH else {}
     again = f"{start}?{urlencode(asked)}" if asked else start
     other = f"{start}?{urlencode(asked | {'prompt': 'login'})}"
     return {
-        # With an invitation both begin by POST, like the first time (T9).
-        "by_post": invitation is not None,
+        # With a link both begin by POST, like the first time (T9).
+        "by_post": invitation is not None or move is not None,
         "again_url": again if page.retry and purpose is not Purpose.TEST else "",
         "other_url": other if page.other_account and purpose is not Purpose.TEST else "",
         "sign_in_url": reverse("users:enterprise", args=[slug]),
         "local_url": reverse("users:local", args=[slug]) if page.local else "",
         "invited_by": invitation.invited_by if invitation else None,
+        "switched_by": move.batch.begun_by if move else None,
     }

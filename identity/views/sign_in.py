@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.db import transaction
 from django.db.models import QuerySet
@@ -18,6 +19,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render, resolve_url
 from django.utils import timezone
 from django.utils.decorators import method_decorator
+from django.utils.translation import gettext as _
 from django.views.generic import View
 from mozilla_django_oidc.views import OIDCAuthenticationCallbackView, OIDCAuthenticationRequestView
 
@@ -34,7 +36,7 @@ from identity.round_trip import Proof, begin, proved, serving, unchanged
 from identity.views import quiet, step_up, trial
 from identity.views.responses import never_kept, refuse, sent
 from invitations import cookies
-from invitations.models import Invitation
+from invitations.models import Invitation, Move
 from users.models import Method, User
 from users.sessions import sign_in
 from users.views.entrance import safe_next
@@ -58,7 +60,7 @@ def addressed(pk: str) -> Connection:
 class StartView(OIDCAuthenticationRequestView):
     """Begins an attempt and sends the browser to the provider. Writes nothing to the database.
 
-    GET for somebody who has an account; POST for somebody with an invitation, which it marks as opened.
+    GET for somebody who has an account; POST for somebody with an emailed link, which it marks as opened.
     """
 
     http_method_names = ["get", "post"]
@@ -90,27 +92,32 @@ class StartView(OIDCAuthenticationRequestView):
         return sent(HttpResponseRedirect(url), request, state, attempt)
 
     def post(self, request: HttpRequest, pk: str) -> HttpResponse:
-        """Begin with the invitation that was opened in this browser.
+        """Begin with the invitation, or ``for=switch`` with the switch, that was opened in this browser.
 
         The answer is a page that moves on by itself: a redirect after a form would have to be allowed by
         ``form-action`` for every provider there is.
         """
         self.connection = addressed(pk)
-        invitation = cookies.opened(request)
-        if invitation is not None and invitation.enterprise_id != self.connection.enterprise_id:
-            invitation = None
+        link: Invitation | Move | None
+        if request.GET.get("for") == Purpose.SWITCH:
+            link, name, purpose, gone = cookies.opened_move(request), "move", Purpose.SWITCH, Reason.SWITCH_GONE
+        else:
+            link, name, purpose = cookies.opened(request), "invitation", Purpose.INVITATION
+            gone = Reason.INVITATION_GONE
+        if link is not None and link.enterprise_id != self.connection.enterprise_id:
+            link = None
         try:
-            if invitation is None:
-                raise SignInRefused(Reason.INVITATION_GONE)
-            if obstacle := invitation.obstacle(timezone.now()):
-                raise SignInRefused(reason_of(obstacle) or Reason.INVITATION_GONE, invitation=invitation)
+            if link is None:
+                raise SignInRefused(gone)
+            if obstacle := link.obstacle(timezone.now()):
+                raise SignInRefused(reason_of(obstacle) or gone)
             revision = serving(self.connection)
-            invitation.mark_opened(timezone.now())
-            extra = self.get_extra_params(request)
-            url, state, attempt = begin(revision, purpose=Purpose.INVITATION, invitation=invitation.pk, **extra)
+            link.mark_opened(timezone.now())
+            named: dict[str, Any] = {name: link.pk, **self.get_extra_params(request)}
+            url, state, attempt = begin(revision, purpose=purpose, **named)
         except SignInRefused as refusal:
-            refusal.invitation = refusal.invitation or invitation
-            return refuse(request, self.connection, refusal, purpose=Purpose.INVITATION)
+            setattr(refusal, name, link)
+            return refuse(request, self.connection, refusal, purpose=purpose)
         context = {"connection": self.connection, "enterprise": self.connection.enterprise, "url": url}
         response = sent(render(request, "identity/continue.html", context), request, state, attempt)
         response["Refresh"] = f"0; url={url}"
@@ -159,18 +166,18 @@ class CallbackView(OIDCAuthenticationCallbackView):
             return trial.finished(self.request, self.connection, attempt)
         if attempt.purpose is Purpose.QUIET:
             return quiet.finished(self.request, self.connection, attempt)
-        invitation = self.invitation_of(attempt)
+        invitation, move = self.invitation_of(attempt), self.move_of(attempt)
         try:
             if attempt.purpose is Purpose.STEP_UP:
                 return step_up.finished(self.request, self.connection, attempt)
             revision = unchanged(serving(self.connection), attempt)
-            self.proof = proved(self.request, self.connection, revision, attempt, invitation)
+            self.proof = proved(self.request, self.connection, revision, attempt, invitation, move)
             # The user's row stays locked until the session is there: a deactivation meanwhile waits, and ends it (T17).
             with transaction.atomic():
                 self.user = OIDCBackend().authenticate(self.request, proof=self.proof)
                 return self.login_success()
         except SignInRefused as refusal:
-            refusal.invitation = refusal.invitation or invitation
+            refusal.invitation, refusal.move = invitation, move
             self.refusal = refusal
             return self.login_failure()
 
@@ -188,6 +195,12 @@ class CallbackView(OIDCAuthenticationCallbackView):
             return None
         invitations = Invitation.objects.of(self.connection.enterprise).select_related("invited_by", "user")
         return invitations.filter(pk=attempt.invitation).first()
+
+    def move_of(self, attempt: Attempt) -> Move | None:
+        if attempt.purpose is not Purpose.SWITCH:
+            return None
+        moves = Move.objects.of(self.connection.enterprise)
+        return moves.select_related("enterprise", "user", "batch__begun_by", "leaving").filter(pk=attempt.move).first()
 
     # ---- The frame's hooks
 
@@ -228,6 +241,11 @@ class CallbackView(OIDCAuthenticationCallbackView):
         response = HttpResponseRedirect(self.success_url)
         if proof.attempt.purpose is Purpose.INVITATION:
             cookies.clear(response)
+        if proof.attempt.purpose is Purpose.SWITCH:
+            cookies.clear(response, name=cookies.SWITCH_NAME)
+            messages.success(
+                self.request, _("You sign in with %(provider)s from now on.") % {"provider": self.connection.label}
+            )
         return response
 
     def login_failure(self) -> HttpResponse:

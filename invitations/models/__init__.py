@@ -1,3 +1,6 @@
+from invitations.models.batch import Batch, BatchQuerySet, Busy, Doing
+from invitations.models.choice import MOST_PICKED, Choice
+from invitations.models.dry_run import Verdict, judged, serving, tally, with_verdict
 from invitations.models.invitation import (
     ENDED,
     ENDS_SOON,
@@ -13,6 +16,18 @@ from invitations.models.invitation import (
     is_in_state,
 )
 from invitations.models.link import NotRedeemable, hash_token
+from invitations.models.move import (
+    MOST_REMINDERS,
+    STUCK,
+    UNDER_WAY,
+    WAITING,
+    Move,
+    MoveQuerySet,
+    Stage,
+    is_at_one_of,
+    is_at_stage,
+    is_to_remind,
+)
 from invitations.models.switch import NotReady, Step, Switch
 
 __all__ = [
@@ -20,17 +35,38 @@ __all__ = [
     "ENDS_SOON",
     "LASTS",
     "LASTS_AT_MOST",
+    "MOST_PICKED",
+    "MOST_REMINDERS",
     "NEED_SOMEONE",
     "ON_THEIR_WAY",
+    "STUCK",
+    "UNDER_WAY",
+    "WAITING",
+    "Batch",
+    "BatchQuerySet",
+    "Busy",
+    "Choice",
+    "Doing",
     "HereAlready",
     "Invitation",
     "InvitationQuerySet",
+    "Move",
+    "MoveQuerySet",
     "NotReady",
     "NotRedeemable",
+    "Stage",
     "State",
     "Step",
     "Switch",
+    "Verdict",
     "hash_token",
+    "is_at_one_of",
+    "is_at_stage",
     "is_in_one_of",
     "is_in_state",
+    "is_to_remind",
+    "judged",
+    "serving",
+    "tally",
+    "with_verdict",
 ]

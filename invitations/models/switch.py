@@ -7,12 +7,14 @@ from datetime import datetime
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
+from django.core.exceptions import PermissionDenied
 from django.db import models, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from audit.ids import new_id
 from invitations.models.invitation import Invitation
+from users.access import Access
 from users.models import Enterprise, Organization, Role, RoleAssignment, User
 
 if TYPE_CHECKING:
@@ -129,13 +131,17 @@ class Switch(models.Model):
     def invite(self, *, by: User, at: datetime) -> Invitation:
         """Invite the person again with the same roles, and return the invitation, to be sent after the commit.
 
-        Raises NotReady before the address is free, or when no enabled connection serves the place.
+        Raises NotReady before the address is free, or when no enabled connection serves the place, and
+        PermissionDenied when ``by`` may not give one of the roles (T10).
         """
         with transaction.atomic():
             fresh = Switch.objects.select_for_update(of=("self",)).select_related("user", "enterprise").get(pk=self.pk)
             connection = fresh.connection()
             if fresh.step != Step.INVITE or connection is None:
                 raise NotReady
+            access = Access.of(by)
+            if not all(access.may_give(place.role, place.organization) for place in fresh.places):
+                raise PermissionDenied
             first, *others = fresh.places
             invitation = Invitation.issue(
                 enterprise=fresh.enterprise,

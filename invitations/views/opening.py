@@ -6,6 +6,7 @@ import re
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -23,7 +24,7 @@ from users.emails import zone
 from users.models import Method
 from users.sessions import sign_in
 
-_TOKEN = re.compile(r"[0-9a-f]{64}")
+TOKEN = re.compile(r"[0-9a-f]{64}")
 
 
 @login_not_required
@@ -32,7 +33,7 @@ _TOKEN = re.compile(r"[0-9a-f]{64}")
 def open_link(request: HttpRequest, token: str) -> HttpResponse:
     """Take the secret out of the address bar. Whoever asks, a person or a scanner, changes nothing (T9)."""
     response = redirect("invitations:opened")
-    if _TOKEN.fullmatch(token):
+    if TOKEN.fullmatch(token):
         keep(response, token)
     else:
         clear(response)  # Or the page would show whichever invitation was opened before.
@@ -69,11 +70,14 @@ def accept(request: HttpRequest) -> HttpResponse:
     if not form.is_valid():
         return _page(request, invitation, form)
     try:
-        user = form.save(request)
+        with transaction.atomic():  # Nobody has joined without being in.
+            user = form.save(request)
+            sign_in(request, user, Method.PASSWORD)
+            record(
+                "session:started", enterprise=user.enterprise, request=request, actor=user, method=Method.PASSWORD.value
+            )
     except NotRedeemable as refusal:
         return _ended(request, invitation, refusal.reason)
-    sign_in(request, user, Method.PASSWORD)
-    record("session:started", enterprise=user.enterprise, request=request, actor=user, method=Method.PASSWORD.value)
     response = redirect(settings.LOGIN_REDIRECT_URL)
     clear(response)
     return response

@@ -57,7 +57,13 @@ def migrate(request: HttpRequest) -> HttpResponse:
 def _able_to_switch(request: ConsoleRequest):  # type: ignore[no-untyped-def]
     """Whoever has joined and signs in with a password, but for oneself: half-way one could not go on."""
     people = User.objects.of(request.enterprise).signing_in_with_password()
-    waiting = {"is_break_glass": False, "joined_at__isnull": False, "disabled_at": None, "switch": None}
+    waiting = {
+        "is_break_glass": False,
+        "joined_at__isnull": False,
+        "disabled_at": None,
+        "switch": None,
+        "switching_to": None,
+    }
     return people.filter(**waiting).exclude(pk=request.user.pk)
 
 
@@ -126,10 +132,11 @@ def switch_email(request: HttpRequest, pk: str) -> HttpResponse:
     if found.user is None or found.step not in (Step.REVOKE, Step.FREE):
         return _moved_on(request, pk)
     form = ChangeEmail(request, found.user)
-    if not (form.is_valid() and form.save()):
-        return _steps(request, found, form, status=422)
-    found.moved_to = form.cleaned_data["email"]
-    found.save(update_fields=["moved_to"])
+    with transaction.atomic():
+        if not (form.is_valid() and form.save()):
+            return _steps(request, found, form, status=422)
+        found.moved_to = form.cleaned_data["email"]
+        found.save(update_fields=["moved_to"])
     return redirect("invitations:switch", found.pk)
 
 

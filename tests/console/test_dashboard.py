@@ -86,7 +86,7 @@ def test_the_dashboard_costs_a_fixed_number_of_statements(cast: Cast) -> None:
     browser = browser_of(cast.aiko)
     with CaptureQueriesContext(connection) as queries:
         browser.get("/")
-    assert len(queries) <= 14
+    assert len(queries) <= 17
 
 
 def test_who_signed_in_last_is_not_told_to_those_who_do_not_see_that_person(cast: Cast) -> None:

@@ -21,7 +21,7 @@ from tests.provider import Provider
 from users.tasks import forget_expired
 
 pytestmark = pytest.mark.servers
-FROM_A_NETWORK = OF_AN_INVITATION = 5
+FROM_A_NETWORK = OF_A_LINK = 5
 FROM_EVERYWHERE = 20
 REFERENCE = re.compile(r'id="reference">([0-9A-Z-]{9})<')
 
@@ -29,8 +29,8 @@ REFERENCE = re.compile(r'id="reference">([0-9A-Z-]{9})<')
 @pytest.fixture(autouse=True)
 def shares(monkeypatch: pytest.MonkeyPatch) -> None:
     """Smaller ones than there are, since a flood takes its time."""
-    assert (floods.FROM_A_NETWORK, floods.OF_AN_INVITATION, floods.FROM_EVERYWHERE) == (20, 20, 200)
-    for name in ("FROM_A_NETWORK", "OF_AN_INVITATION", "FROM_EVERYWHERE"):
+    assert (floods.FROM_A_NETWORK, floods.OF_A_LINK, floods.FROM_EVERYWHERE) == (20, 20, 200)
+    for name in ("FROM_A_NETWORK", "OF_A_LINK", "FROM_EVERYWHERE"):
         monkeypatch.setattr(floods, name, globals()[name])
 
 
@@ -115,9 +115,9 @@ def test_an_invitation_has_a_share_of_its_own(journey: Journey, callback: str) -
     invitation = journey.invite()
     journey.provider.person = None
     before = refusals(journey)[0]
-    for _ in range(OF_AN_INVITATION + 5):
+    for _ in range(OF_A_LINK + 5):
         journey.redeem(invitation, Browser(journey.cast.halden))
-    assert refusals(journey)[0] == before + OF_AN_INVITATION + 1
+    assert refusals(journey)[0] == before + OF_A_LINK + 1
     assert journey.refusal().target_id == invitation.pk
     assert (journey.refusal().reason, journey.refusal().times) == ("not_assigned", 5)
     invitation.refresh_from_db()

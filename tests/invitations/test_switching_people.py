@@ -15,7 +15,7 @@ from users.models import Role, RoleAssignment, User
 
 pytestmark = pytest.mark.servers
 
-PAGE = "/advanced/switch/"
+PAGE = "/advanced/switch/step-by-step/"
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def okta(cast: Cast) -> Connection:
 
 def begin(browser: Browser, user: User) -> Switch:
     response = browser.post(PAGE + "begin/", {"user": user.pk})
-    return Switch.objects.get(pk=response["Location"].split("/")[3])
+    return Switch.objects.get(pk=response["Location"].split("/")[4])
 
 
 def press(browser: Browser, switch: Switch, what: str, **form: str) -> Switch:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from django.db.models import Count, DateTimeField, Exists, OuterRef, Q, Value
+from django.db.models import Count, DateTimeField, Q, Value
 from django.db.models.functions import Coalesce
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
@@ -14,12 +14,12 @@ from django.utils.translation import gettext_lazy, ngettext
 from audit.keyset import Page, page
 from users.access import Permission
 from users.http import ConsoleRequest
-from users.models import Role, RoleAssignment, Status, User
+from users.models import Role, Status, User
+from users.models.finding import ANY, BREAK_GLASS, PASSWORD, narrowed
 from users.models.user import UserQuerySet
 
 PAGE = 50
 LONGEST_SEARCH = 100
-PASSWORD, BREAK_GLASS, ANY = "password", "break-glass", "any"
 # Who never signed in comes last, and a keyset has no room for nulls.
 NEVER = Value(datetime(1970, 1, 1, tzinfo=UTC), output_field=DateTimeField())
 
@@ -73,6 +73,12 @@ class PeopleList:
         return [*connections, (PASSWORD, _("Password")), (BREAK_GLASS, _("Break-glass"))]
 
     @property
+    def switch_to(self) -> str:
+        """What people can be switched to, in a word; empty while no provider is enabled."""
+        labels = {c.label for c in self.connections.values() if c.is_enabled}
+        return labels.pop() if len(labels) == 1 else _("a provider") if labels else ""
+
+    @property
     def active(self) -> list[Filter]:
         return [each for each in self.filters if each.value]
 
@@ -89,22 +95,7 @@ class PeopleList:
         return ngettext("Clear %(n)d filter", "Clear %(n)d filters", number) % {"n": number}
 
     def matching(self) -> UserQuerySet:
-        values = {each.name: each.value for each in self.filters}
-        people = self.everyone.search(self.q)
-        if values["status"]:
-            people = people.with_status(values["status"])
-        if values["via"] == PASSWORD:
-            people = people.signing_in_with_password().filter(is_break_glass=False)
-        elif values["via"] == BREAK_GLASS:
-            people = people.filter(is_break_glass=True)
-        elif values["via"]:
-            people = people.filter(connection=values["via"])
-        roles = RoleAssignment.objects.filter(user=OuterRef("pk"))
-        if values["role"] and values["role"] != ANY:
-            roles = roles.filter(role=values["role"])
-        if values["organization"]:
-            roles = roles.filter(organization=values["organization"])
-        return people.filter(Exists(roles)) if values["role"] or values["organization"] else people
+        return narrowed(self.everyone, self.q, {each.name: each.value for each in self.filters})
 
     def page(self) -> Page[User]:
         """Return the page the address asks for, with all that its rows show: one query for them, one for roles."""

@@ -15,6 +15,7 @@ from users.models.user import (
     enterprise_admins,
     fold_email,
     keep_an_admin,
+    only_local_admin,
 )
 
 __all__ = [
@@ -44,4 +45,5 @@ __all__ = [
     "enterprise_admins",
     "fold_email",
     "keep_an_admin",
+    "only_local_admin",
 ]

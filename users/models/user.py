@@ -296,6 +296,11 @@ class User(AbstractBaseUser):
     def has_email_to_decide(self) -> bool:
         return bool(self.provider_email) and not self.is_email_kept
 
+    def forget_local_ways(self) -> None:
+        """Remove what proves this person here: from now on a provider does. Within the caller's transaction."""
+        self.set_unusable_password()
+        self.save(update_fields=["password"])
+
     def _not_the_only_break_glass_account(self) -> None:
         if not self.is_break_glass:
             return
@@ -307,6 +312,15 @@ class User(AbstractBaseUser):
 def enterprise_admins(enterprise: Enterprise) -> UserQuerySet:
     """Return the Enterprise Admins of ``enterprise`` who are able to sign in now; open invitations do not count."""
     return User.objects.of(enterprise).able_to_sign_in().filter(role_assignments__role=Role.ENTERPRISE_ADMIN)
+
+
+def only_local_admin(enterprise: Enterprise) -> User | None:
+    """Return the one Enterprise Admin who gets in without a provider; None when there are others, or none at all.
+
+    Whoever it is stays so: with the provider down, nobody else could repair it.
+    """
+    local: list[User] = list(enterprise_admins(enterprise).filter(connection=None)[:2])
+    return local[0] if len(local) == 1 else None
 
 
 def admins_to_tell(enterprise: Enterprise) -> UserQuerySet:

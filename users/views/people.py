@@ -37,6 +37,7 @@ def people_list(request: HttpRequest) -> HttpResponse:
             "page": page,
             "within_reach": set(within_reach.values_list("pk", flat=True)),
             "may_invite": request.access.may(Permission.INVITE_PEOPLE),
+            "switch_to": found.switch_to if request.access.may(Permission.MIGRATE_PEOPLE) else "",
         },
     )
 

@@ -70,6 +70,7 @@ def detail(request: HttpRequest, pk: str) -> HttpResponse:
         "recent": _told(_events(request, person).newest_first()[:RECENT]) if context["may_see_activity"] else [],
         "invitation": _open_invitation(request, person),
         "waiting_subjects": _waiting_subjects(request, person),
+        "switch": _switch(request, person),
     }
     if context["may_manage"]:
         sessions = list(person.sessions.live(timezone.now()).last_seen_first())
@@ -107,6 +108,25 @@ def _open_invitation(request: ConsoleRequest, person: User) -> dict[str, Any] | 
             "resend": reverse("invitations:resend", args=[invitation.pk]),
             "revoke": reverse("invitations:revoke", args=[invitation.pk]),
         }
+    except NoReverseMatch:
+        return None
+
+
+def _switch(request: ConsoleRequest, person: User) -> dict[str, Any] | None:
+    """Return the switch that is under way and where to go on with it, or else where to begin one."""
+    if not request.access.may_act_on(Permission.MIGRATE_PEOPLE, person) or not person.is_active:
+        return None
+    try:
+        if person.switching_to_id:
+            row = person.moves.under_way().select_related("batch", "connection", "leaving").first()
+            if row is None:
+                return None
+            acts = {name: reverse(f"invitations:move_{name}", args=[row.pk]) for name in ("remind", "undo")}
+            return {"row": row, "may_remind": row.may_be_reminded(timezone.now()), **acts}
+        if person.connection_id or person.is_break_glass:
+            return None
+        connection = request.enterprise.connections.enabled().first()
+        return {"begin": f"{reverse('invitations:dry_run')}?user={person.pk}", "to": connection} if connection else None
     except NoReverseMatch:
         return None
 

@@ -30,8 +30,9 @@ def test_a_person_with_a_password_comes_back_through_okta_with_the_same_role(
     aiko.sees("Tomás Herrera")
     aiko.reads("Revoke it first; then it can be deleted, and the person invited again.")
 
-    aiko.go("Switch people")
-    aiko.sees("Switch to Okta")
+    aiko.go("Switch to Okta")
+    aiko.follow("Step by step")
+    aiko.sees("Switch to Okta step by step")
     aiko.reads("You cannot lose the last administrator.")
     expect(aiko.row("Ingrid Solberg")).to_have_count(0)
     aiko.press("Switch Tomás Herrera")

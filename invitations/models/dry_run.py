@@ -1,0 +1,108 @@
+"""Who of the people chosen can switch, and what stands in the way of the others: decided by the database, for many."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from django.db import models
+from django.db.models import Case, CharField, Exists, F, OuterRef, Q, Value, When
+from django.utils.translation import gettext_lazy as _
+
+from invitations.models.invitation import Invitation
+from invitations.models.move import Move
+from invitations.models.switch import Switch
+from users.models import Enterprise, RoleAssignment, enterprise_admins
+
+if TYPE_CHECKING:
+    from typing import TypedDict
+
+    from django_stubs_ext import WithAnnotations
+
+    from identity.models import Connection
+    from users.models import User
+    from users.models.user import UserQuerySet
+
+    class Judgement(TypedDict):
+        verdict: str
+        target: str  # None where the verdict is NO_CONNECTION.
+
+    Judged = WithAnnotations[User, Judgement]
+
+
+class Verdict(models.TextChoices):
+    """What becomes of one person, and why. The first that applies is the one that is said."""
+
+    BREAK_GLASS = "break_glass", _("Break-glass account: never switched")
+    DISABLED = "disabled", _("Disabled")
+    NOT_JOINED = "not_joined", _("Invited, has not joined yet")
+    NO_CONNECTION = "no_connection", _("No enabled connection serves the organizations of this account")
+    ON_IT = "on_it", _("Signs in that way already")
+    SWITCHING = "switching", _("Switching already")
+    STEP_BY_STEP = "step_by_step", _("Being switched step by step")
+    UNCONFIRMED = "unconfirmed", _("Email not confirmed")
+    CLASH = "clash", _("Somebody else is invited at this address")
+    LAST_ADMIN = "last_admin", _("The only Enterprise Admin who gets in without a provider")
+    CAN = "can", _("Can switch")
+
+    @property
+    def is_for_good(self) -> bool:
+        """Whether nothing is to be done about it."""
+        return self in (Verdict.BREAK_GLASS, Verdict.ON_IT, Verdict.SWITCHING)
+
+
+def serving(enterprise: Enterprise) -> list[Connection]:
+    """Return the enabled connections, those of one organization before the one for everybody."""
+    connections = enterprise.connections.enabled().select_related("organization")
+    return list(connections.order_by(F("organization").desc(nulls_last=True), "enabled_at"))
+
+
+def judged(people: UserQuerySet, enterprise: Enterprise, connections: Sequence[Connection]) -> UserQuerySet:
+    """Add to each of ``people`` the ``verdict``, and as ``target`` the id of the connection that is to serve them.
+
+    That is the first of ``connections`` that is for everybody, or for an organization the person has a role in.
+    """
+    # As ``only_local_admin`` says for one.
+    local_admins = enterprise_admins(enterprise).filter(connection=None)
+    is_the_last = Q(pk__in=local_admins.values("pk")) & ~Q(Exists(local_admins.exclude(pk=OuterRef("pk"))))
+    moving = Move.objects.of(enterprise).filter(user=OuterRef("pk"), redeemed_at=None, undone_at=None)
+    under_way = Switch.objects.of(enterprise).under_way().filter(user=OuterRef("pk"))
+    others = Invitation.objects.of(enterprise).filter(
+        email_folded=OuterRef("email_folded"), accepted_at=None, revoked_at=None
+    )
+    return people.annotate(target=_target(connections)).annotate(
+        verdict=Case(
+            When(is_break_glass=True, then=Value(Verdict.BREAK_GLASS)),
+            When(disabled_at__isnull=False, then=Value(Verdict.DISABLED)),
+            When(joined_at=None, then=Value(Verdict.NOT_JOINED)),
+            When(target=None, then=Value(Verdict.NO_CONNECTION)),
+            When(connection_id=F("target"), then=Value(Verdict.ON_IT)),
+            When(Q(switching_to__isnull=False) | Q(Exists(moving)), then=Value(Verdict.SWITCHING)),
+            When(Exists(under_way), then=Value(Verdict.STEP_BY_STEP)),
+            When(email_confirmed_at=None, then=Value(Verdict.UNCONFIRMED)),
+            When(Exists(others.exclude(user=OuterRef("pk"))), then=Value(Verdict.CLASH)),
+            When(is_the_last, then=Value(Verdict.LAST_ADMIN)),
+            default=Value(Verdict.CAN),
+            output_field=CharField(),
+        )
+    )
+
+
+def _target(connections: Sequence[Connection]) -> Case:
+    cases = []
+    for connection in connections:
+        here = RoleAssignment.objects.filter(user=OuterRef("pk"), organization=connection.organization_id)
+        serves = Q(Exists(here)) if connection.organization_id else Q(pk__isnull=False)
+        cases.append(When(serves, then=Value(connection.pk)))
+    return Case(*cases, default=Value(None), output_field=CharField())
+
+
+def with_verdict(people: UserQuerySet, *verdicts: Verdict) -> UserQuerySet:
+    """Keep those of judged ``people`` of whom one of ``verdicts`` is said."""
+    return people.filter(verdict__in=verdicts)  # type: ignore[misc]
+
+
+def tally(people: UserQuerySet) -> dict[str, int]:
+    """Count judged ``people`` by verdict; one query."""
+    counted = people.order_by().values("verdict").annotate(number=models.Count("pk"))  # type: ignore[misc]
+    return {row["verdict"]: row["number"] for row in counted}

@@ -1,0 +1,165 @@
+"""How far a batch has come, in numbers; and what stands beside one person in it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import Count, Max, Q
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from invitations.models import STUCK, WAITING, Batch, Doing, Move, Stage, is_at_one_of, is_at_stage, is_to_remind
+from invitations.reasons import told
+
+# How fast emails leave is judged by the last so much.
+LATELY = timedelta(minutes=1)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One batch in numbers. ``to_send`` are emails that have not left yet, ``lately`` those that just have."""
+
+    batch: Batch
+    done: int = 0
+    waiting: int = 0
+    stuck: int = 0
+    undone: int = 0
+    to_send: int = 0
+    lately: int = 0
+    to_remind: int = 0
+    reasons: int = 0
+    reason: str = ""
+
+    @classmethod
+    def of(cls, batches: Iterable[Batch], at: datetime) -> list[Progress]:
+        """Count several batches; one query."""
+        batches = list(batches)
+        rows = (
+            Move.objects.filter(batch__in=batches)
+            .order_by()
+            .values("batch")
+            .annotate(
+                done=Count("pk", filter=is_at_stage(Stage.DONE, at)),
+                waiting=Count("pk", filter=is_at_one_of(WAITING, at)),
+                stuck=Count("pk", filter=is_at_one_of(STUCK, at)),
+                undone=Count("pk", filter=is_at_stage(Stage.UNDONE, at)),
+                to_send=Count("pk", filter=is_at_stage(Stage.SENDING, at) & Q(send_after__lte=at)),
+                lately=Count("pk", filter=Q(sent_at__gt=at - LATELY)),
+                to_remind=Count("pk", filter=is_to_remind(at)),
+                reasons=Count("refused_reason", filter=is_at_stage(Stage.REFUSED, at), distinct=True),
+                reason=Max("refused_reason", filter=is_at_stage(Stage.REFUSED, at), default=""),
+            )
+        )
+        counted = {row.pop("batch"): row for row in rows}
+        return [cls(batch, **counted.get(batch.pk, {})) for batch in batches]
+
+    @property
+    def total(self) -> int:
+        return self.done + self.waiting + self.stuck + self.undone
+
+    @property
+    def under_way(self) -> int:
+        return self.waiting + self.stuck
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a worker is at it, so that the numbers change by themselves."""
+        return bool(self.batch.doing or self.to_send)
+
+    @property
+    def sent(self) -> int:
+        return self.total - self.to_send
+
+    @property
+    def still_to_take_in(self) -> int:
+        return max(self.batch.expected, self.batch.taken)
+
+    @property
+    def left(self) -> str:
+        """How long the emails will still take, judged by how they left lately; empty while nobody can tell."""
+        if not self.lately or not self.to_send:
+            return ""
+        minutes = math.ceil(self.to_send / self.lately * LATELY.total_seconds() / 60)
+        return ngettext("about %(n)d minute left", "about %(n)d minutes left", minutes) % {"n": minutes}
+
+    @property
+    def why_stuck(self) -> str:
+        """The one reason all who were refused have in common, inside a sentence; else empty."""
+        if self.reasons != 1:
+            return ""
+        words = told(self.reason)
+        return words[:1].lower() + words[1:]
+
+    @property
+    def said(self) -> str:
+        """The numbers in a sentence, for those who do not see the bar."""
+        parts = [
+            _("%(done)d of %(total)d done") % {"done": self.done, "total": self.total},
+            _("%(n)d waiting") % {"n": self.waiting},
+        ]
+        if self.stuck:
+            parts.append(_("%(n)d refused") % {"n": self.stuck})
+        if self.undone:
+            parts.append(_("%(n)d switched back") % {"n": self.undone})
+        return ", ".join(parts)
+
+    @property
+    def is_taking_in(self) -> bool:
+        return self.batch.doing == Doing.TAKING_IN
+
+
+@dataclass(frozen=True)
+class Beside:
+    """One row of a batch: a stage, what is to be said beneath it, and when."""
+
+    move: Move
+    stage: Stage
+    kind: str
+    text: str = ""
+    at: datetime | None = None
+    may_remind: bool = False
+    may_undo: bool = False
+
+
+_KINDS = {
+    Stage.SENDING: "invited", Stage.SENT: "switching", Stage.OPENED: "switching", Stage.EXPIRED: "waiting",
+    Stage.REFUSED: "refused", Stage.BOUNCED: "refused", Stage.DONE: "done", Stage.UNDONE: "disabled",
+}  # fmt: skip
+
+
+def beside(move: Move, now: datetime) -> Beside:
+    """Return what ``move`` (with its user and batch at hand) is to say at ``now``."""
+    stage = move.stage(now)
+    text, at = _words(move, stage)
+    is_open = stage not in (Stage.DONE, Stage.UNDONE)
+    return Beside(move, stage, _KINDS[stage], text, at, may_remind=move.may_be_reminded(now), may_undo=is_open)
+
+
+def _words(move: Move, stage: Stage) -> tuple[str, datetime | None]:
+    user = move.user
+    match stage:
+        case Stage.DONE:
+            return "", move.redeemed_at
+        case Stage.UNDONE:
+            return (
+                (_("The account was deleted"), None) if user is None else ("", move.undone_at or move.batch.undone_at)
+            )
+        case Stage.REFUSED:
+            return told(move.refused_reason), move.refused_at
+        case Stage.BOUNCED:
+            return move.bounce_reason or _("The mail server did not take it"), None
+    if user is not None and user.disabled_at:
+        return _("The account is disabled"), user.disabled_at
+    if user is not None and user.email_folded != move.email_folded:
+        return _("The email has changed since: send the link again"), None
+    match stage:
+        case Stage.EXPIRED:
+            return (_("Opened, not used") if move.opened_at else _("Not opened")), move.expires_at
+        case Stage.OPENED:
+            return "", move.opened_at
+        case Stage.SENT:
+            return "", move.sent_at
+    return (_("The mail server did not take it; next try") if move.send_error else ""), move.send_after
