@@ -18,7 +18,8 @@ from django.utils.translation import ngettext
 from audit.actions import Action
 from audit.models import Event
 from console.charts import Chart, Day, sign_in_chart
-from identity.models import Connection, WaitingSubject
+from identity.expiry import endings
+from identity.models import Connection, Revision, WaitingSubject
 from invitations.models import Batch, Invitation, Move
 from invitations.reasons import told
 from users.access import Access, Permission
@@ -112,9 +113,10 @@ class Checklist:
         return [step for step in self.steps if not step.is_done][1:]
 
     @classmethod
-    def of(cls, user: User, connection: Connection | None, anyone_invited: bool, movable: int) -> Checklist:
-        """``movable`` is how many people with a password nobody has begun to switch."""
-        revision = connection.latest if connection else None
+    def of(
+        cls, user: User, connection: Connection | None, revision: Revision | None, anyone_invited: bool, movable: int
+    ) -> Checklist:
+        """``revision`` is the newest; ``movable`` is how many people with a password nobody has begun to switch."""
         set_up = reverse("identity:setup", args=[connection.pk]) if connection else reverse("identity:connections")
         label = connection.label if connection else "Okta"
         return cls(
@@ -186,10 +188,24 @@ class Need:
 MOST_NEEDS = 4
 
 
-def needs_of(enterprise: Enterprise, connection: Connection | None, at: datetime) -> list[Need]:
-    """Return what waits for an administrator, the newest first: invitations that got stuck, an untested revision."""
-    needs = []
-    revision = connection.latest if connection else None
+def needs_of(
+    enterprise: Enterprise, connection: Connection | None, revision: Revision | None, at: datetime
+) -> list[Need]:
+    """Return what waits for an administrator: secrets that end, an untested revision, invitations that got stuck.
+
+    ``revision`` is the newest one of ``connection``.
+    """
+    needs = [
+        Need(
+            "circle-x" if end.is_over else "hourglass",
+            end.is_over,
+            end.fact,
+            end.text,
+            reverse("identity:setup", args=[end.connection.pk]) + "?replace#secret",
+            _("Add a new secret"),
+        )
+        for end in endings(enterprise, at.date())
+    ]
     if connection and revision and connection.serving_id not in (None, revision.pk):
         needs.append(
             Need(
@@ -308,8 +324,9 @@ class Overview:
             to_switch = people.movable if connection and connection.is_enabled else 0
             if to_switch and Batch.objects.of(enterprise).exists():
                 to_switch = 0
-            checklist = Checklist.of(access.user, connection, invited, to_switch)
-            needs = needs_of(enterprise, connection, at)
+            revision = connection.latest if connection else None
+            checklist = Checklist.of(access.user, connection, revision, invited, to_switch)
+            needs = needs_of(enterprise, connection, revision, at)
         health = Health.of(connection, users, events, at) if connection and connection.is_enabled else None
         # Of a batch of 10,000 people one line says enough here; the audit log has each of them.
         of_batches = Q(action__in=(Action.SWITCH_BEGUN, Action.SWITCH_REMINDED, Action.SWITCH_UNDONE))

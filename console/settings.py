@@ -308,6 +308,8 @@ CELERY_BEAT_SCHEDULE = {
     "send invitations that were missed": {"task": "invitations.tasks.sweep", "schedule": 60.0},
     "forget what has expired": {"task": "users.tasks.forget_expired", "schedule": 3600.0},
     "say that passwords stop working": {"task": "users.tasks.remind_of_requirement", "schedule": 3600.0},
+    "let keys and secrets take turns": {"task": "identity.tasks.take_turns", "schedule": 3600.0},
+    "remind of secrets that end": {"task": "identity.tasks.remind_of_expiry", "schedule": 3600.0},
     "delete what was closed": {"task": "users.tasks.delete_closed", "schedule": 3600.0},
 }
 

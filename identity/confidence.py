@@ -6,6 +6,7 @@ in other letters can: it is theirs as well.
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from identity.oidc import Claims, Refused, thawed
@@ -14,6 +15,8 @@ from identity.oidc.documents import frozen_object
 # Fewer characters of a secret than that may stand anywhere by chance, and say little.
 FEWEST_CHARACTERS = 8
 BLANK = "…"
+# A signed token, whole or cut off: our assertions are such, and no record needs anybody's.
+_TOKEN = re.compile(r"eyJ[A-Za-z0-9_-]{12,}(\.[A-Za-z0-9_-]*){0,2}")
 
 
 class Confidence:
@@ -27,7 +30,8 @@ class Confidence:
         self._secrets += [secret for secret in secrets if len(secret) >= FEWEST_CHARACTERS]
 
     def keep(self, text: str) -> str:
-        """Return ``text`` without any of the secrets, nor the beginning of one where ``text`` was cut off."""
+        """Return ``text`` without tokens and secrets, nor the beginning of one where ``text`` was cut off."""
+        text = _TOKEN.sub(BLANK, text)
         for secret in self._secrets:
             if secret[:FEWEST_CHARACTERS] not in text:
                 continue

@@ -33,6 +33,10 @@ PUBLISHED_BEFORE = timedelta(hours=24)
 PUBLISHED_AFTER = timedelta(hours=24)
 SIGNS_FOR = timedelta(days=90)
 
+# Every Enterprise Admin is told so many days before a secret ends, and pages say so from the second on.
+REMIND_BEFORE = (30, 14, 7, 1)
+WARN_BEFORE = 14
+
 
 class StillInUseError(Exception):
     """What proves us now is not given up: something else has to take its place first."""
@@ -128,19 +132,34 @@ class ClientSecret(Credential):
         """Return the secret. Raises SealBroken."""
         return unseal(self.sealed, bound_to=self._place).decode()
 
-    def retire(self, at: datetime) -> None:
-        """Erase it. Raises StillInUseError when sign-ins depend on it; then nothing is changed."""
+    def retire(self, at: datetime) -> bool:
+        """Erase it. Return False when that was done before.
+
+        Raises StillInUseError when sign-ins depend on it; then nothing is changed.
+        """
         with transaction.atomic():
             serving = self.connection.lock().serving
             if serving is not None and serving.secret_id == self.pk:
                 raise StillInUseError
-            self.sealed, self.retired_at = "", at
-            self.save(update_fields=["sealed", "retired_at"])
+            return bool(type(self).objects.filter(pk=self.pk).kept().update(sealed="", retired_at=at))
 
     def expires(self, on: date | None) -> None:
-        """Note when it ends, as the provider said. Reminders begin anew."""
+        """Note when it ends, as the provider said; None is never. Reminders begin anew."""
         self.expires_on, self.reminded = on, None
         self.save(update_fields=["expires_on", "reminded"])
+
+    def days_left(self, today: date) -> int | None:
+        """Return for how many days it is still good: 0 on its last one, None without end."""
+        return (self.expires_on - today).days if self.expires_on else None
+
+    def due_reminder(self, today: date) -> int | None:
+        """Return which reminder is to go out now, by how many days before the end it is for; None when there is none.
+
+        The most urgent one only: what was missed is made up for once, not once for each.
+        """
+        left = self.days_left(today)
+        due = min((days for days in REMIND_BEFORE if left is not None and left <= days), default=None)
+        return due if due is not None and (self.reminded is None or due < self.reminded) else None
 
 
 class ClientKeyQuerySet(models.QuerySet["ClientKey"]):
@@ -198,9 +217,14 @@ class ClientKey(Credential):
         """When it takes over by itself, if the provider fetches keys."""
         return self.published_at + PUBLISHED_BEFORE
 
+    @property
+    def published_until(self) -> datetime | None:
+        """When it is withdrawn, if its successor is taken by then."""
+        return self.superseded_at + PUBLISHED_AFTER if self.superseded_at else None
+
     @classmethod
     def publish(cls, connection: Connection, *, at: datetime, by: User | None = None, algorithm: str = "") -> ClientKey:
-        """Make a key and publish it. It signs at once where nothing depends on another one.
+        """Make a key and publish it. It signs at once where no sign-in depends on another one.
 
         ``algorithm`` empty means that of the key before it, and RS256 for the first: every provider that takes keys
         at all has to know that one, ES256 only some. Raises KeyWaitsError.
@@ -211,11 +235,14 @@ class ClientKey(Credential):
         parsed = SigningKey.from_pem(pem)
         with transaction.atomic():
             fresh = connection.lock()
-            if cls.objects.filter(connection=fresh).waiting().exists():
+            others = cls.objects.filter(connection=fresh).published()
+            if fresh.depends_on_keys and others.waiting().exists():
                 raise KeyWaitsError
             key = cls(connection=connection, kid=parsed.kid, algorithm=parsed.algorithm, public=parsed.public_jwk())
             key.published_at, key.published_by = at, by
             key.sealed = seal(pem, bound_to=key._place)
+            if not fresh.depends_on_keys:
+                others.exclude(pk=fresh.signing_key_id).update(sealed="", withdrawn_at=at)
             key.save(force_insert=True)
             if not fresh.depends_on_keys:
                 key._take_over(fresh, at)
@@ -235,17 +262,21 @@ class ClientKey(Credential):
         """What signs. Raises SealBroken."""
         return SigningKey.from_pem(unseal(self.sealed, bound_to=self._place))
 
-    def sign(self, at: datetime) -> None:
-        """Have this key sign from now on; the one before it stays published. Raises KeyNotKnownError.
+    def sign(self, at: datetime) -> bool:
+        """Have this key sign from now on; the one before it stays published. Return False when it does already.
 
-        A provider that has its keys pasted has to have shown that it knows it, by a test sign-in.
+        Raises KeyNotKnownError: a provider that has its keys pasted has to have shown that it knows this one, by a
+        test sign-in.
         """
         with transaction.atomic():
             fresh = self.connection.lock()
-            self.refresh_from_db(fields=["withdrawn_at", "superseded_at", "used_at", "refused_at"])
-            if self.withdrawn_at or self.superseded_at or (fresh.are_keys_pasted and not self.is_known):
+            self.refresh_from_db(fields=["signs_since", "withdrawn_at", "used_at", "refused_at"])
+            if not self.is_waiting:
+                return False
+            if fresh.are_keys_pasted and not self.is_known:
                 raise KeyNotKnownError
             self._take_over(fresh, at)
+        return True
 
     def _take_over(self, connection: Connection, at: datetime) -> None:
         type(self).objects.filter(pk=connection.signing_key_id).update(superseded_at=at)
@@ -254,13 +285,16 @@ class ClientKey(Credential):
         connection.signing_key = self
         connection.save(update_fields=["signing_key"])
 
-    def withdraw(self, at: datetime) -> None:
-        """Publish it no more, and erase its private half. Raises StillInUseError when it signs."""
+    def withdraw(self, at: datetime) -> bool:
+        """Publish it no more, and erase its private half. Return False when that was done before.
+
+        Raises StillInUseError when it signs.
+        """
         with transaction.atomic():
             if self.connection.lock().signing_key_id == self.pk:
                 raise StillInUseError
-            self.sealed, self.withdrawn_at = "", at
-            self.save(update_fields=["sealed", "withdrawn_at"])
+            published = type(self).objects.filter(pk=self.pk).published()
+            return bool(published.update(sealed="", withdrawn_at=at))
 
 
 @lru_cache(maxsize=256)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from identity.expiry import ending_of
 from identity.issuers import WrongIssuer, read_issuer
-from identity.models import OFFERED, Connection, Provider, Revision
+from identity.models import ClientAuthentication, Connection, Provider, Revision
 from identity.oidc import Code, Line, State
 
 NAMES: dict[str, str | Promise] = {
@@ -28,9 +30,9 @@ NAMES: dict[str, str | Promise] = {
     Line.RESPONSE_ISSUER: gettext_lazy("Issuer in answers"),
     Line.LOGOUT: gettext_lazy("Sign-out"),
 }
-_ORDER = {State.FAILED: 0, State.WARNING: 1, State.OK: 2, State.NOT_CHECKED: 3}
 # How components/finding.html calls the states.
 _SHOWN_AS = {State.OK: "ok", State.WARNING: "warn", State.FAILED: "failed", State.NOT_CHECKED: "unchecked"}
+_ORDER = {"failed": 0, "warn": 1, "ok": 2, "unchecked": 3}
 
 
 @dataclass(frozen=True)
@@ -53,10 +55,13 @@ class Sentence:
     other: str = ""
 
 
-def sentences(revision: Revision) -> list[Sentence]:
-    """Return the lines of the last check of ``revision``, failures first."""
-    ordered = sorted(revision.findings, key=lambda finding: _ORDER[State(finding["state"])])
-    return [_sentence(finding, revision) for finding in ordered]
+def sentences(revision: Revision, today: date) -> list[Sentence]:
+    """Return the lines of the last check of ``revision``, failures first, and one about its secret when that ends."""
+    lines = [_sentence(finding, revision) for finding in revision.findings]
+    end = ending_of(revision, today)
+    if lines and end and end.is_soon:
+        lines.insert(0, Sentence(_("Client secret"), "failed" if end.is_over else "warn", f"{end.fact} {end.text}"))
+    return sorted(lines, key=lambda line: _ORDER[line.state])
 
 
 def first_problem(revision: Revision) -> str:
@@ -107,6 +112,10 @@ def _passed(line: str, data: Mapping[str, Any]) -> str:
             count = int(data.get("keys", 0))
             return ngettext("%(count)d key, long enough.", "%(count)d keys, long enough.", count) % {"count": count}
         case Line.CLIENT_AUTHENTICATION:
+            if data.get("method") == ClientAuthentication.KEY:
+                return _("Our public key is taken, and signs %(algorithm)s.") % {
+                    "algorithm": data.get("signs_with", "")
+                }
             return _("The secret is taken the way it is sent.")
         case Line.REFRESH_TOKEN:
             return _("offline_access is offered.")
@@ -221,7 +230,7 @@ def _failure(problem: str, data: Mapping[str, Any], connection: Connection) -> s
                 "provider": name,
             }
         case Code.CLIENT_AUTHENTICATION_IMPOSSIBLE:
-            return _authentication(data, name)
+            return _authentication(data, connection)
     return _("%(provider)s refused (%(code)s).") % {"provider": name, "code": problem}
 
 
@@ -236,12 +245,23 @@ def _not_found(connection: Connection) -> str:
     }
 
 
-def _authentication(data: Mapping[str, Any], name: str) -> str:
-    ways = dict(OFFERED)
+def _authentication(data: Mapping[str, Any], connection: Connection) -> str:
+    name, ways = connection.name, dict(Provider(connection.provider).ways)
+    method = data.get("method", "")
+    if data.get("algorithms") and method == ClientAuthentication.KEY:
+        return _(
+            "%(provider)s takes keys for %(taken)s only, and ours is for %(ours)s. Rotate it: the next one fits."
+        ) % {
+            "provider": name,
+            "taken": ", ".join(data["algorithms"].split()),
+            "ours": data.get("signs_with", ""),
+        }
+    if method == ClientAuthentication.KEY:
+        return _("%(provider)s takes no public key for this issuer.") % {"provider": name}
     if any(way in ways for way in data.get("offered", "").split()):
         return _("%(provider)s does not take the secret the way it is sent: “%(way)s”.") % {
             "provider": name,
-            "way": ways.get(data.get("method", ""), data.get("method", "")),
+            "way": ways.get(method, method),
         }
     return _("%(provider)s takes no client secret for this issuer. Allow client_secret_basic there.") % {
         "provider": name
@@ -257,9 +277,10 @@ def _fix(problem: str, data: Mapping[str, Any], revision: Revision) -> Fix | Non
         case Code.ENDPOINTS_ELSEWHERE:
             return Fix("accepted_origins", data["origins"], _("Allow these addresses"))
         case Code.CLIENT_AUTHENTICATION_IMPOSSIBLE:
-            ways = dict(OFFERED)
-            for way in data.get("offered", "").split():
-                if way in ways:
+            ways = dict(Provider(revision.connection.provider).ways)
+            # A secret first: it is at hand.
+            for way in sorted(data.get("offered", "").split(), key=ClientAuthentication.KEY.__eq__):
+                if way in ways and way != data.get("method"):
                     return Fix("client_authentication", way, _("Use “%(way)s”") % {"way": ways[way]})
     return None
 
@@ -274,5 +295,5 @@ def _is_issuer(text: str, revision: Revision) -> bool:
 
 def fix_named(revision: Revision, name: str) -> Fix | None:
     """Return the fix of the last check that sets ``name``: only what was offered can be applied."""
-    fixes = (sentence.fix for sentence in sentences(revision))
+    fixes = (_sentence(finding, revision).fix for finding in revision.findings)
     return next((fix for fix in fixes if fix and fix.name == name), None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 from django import forms
@@ -16,8 +17,9 @@ from django.utils.translation import gettext_lazy as _
 
 from audit.actions import Action
 from audit.models import record
+from identity import rotation
 from identity.issuers import WrongIssuer, read_issuer
-from identity.models import EDITED, OFFERED, ClientAuthentication, Connection, Provider, Revision
+from identity.models import EDITED, ClientAuthentication, Connection, Provider, Revision
 from identity.news import tell_admins
 from users.forms.fields import EmailField
 from users.http import ConsoleRequest
@@ -37,6 +39,7 @@ NAMES = {
     "issuer": _("issuer URI"),
     "client_id": _("client ID"),
     "client_secret": _("client secret"),
+    "secret_expires_on": _("when the client secret ends"),
     "client_authentication": _("client authentication"),
     "scopes": _("OAuth scopes"),
     "accepted_origins": _("allowed addresses"),
@@ -44,6 +47,13 @@ NAMES = {
     "acr_values": _("authentication contexts"),
     "organization": _("who will use it"),
 }
+# How long secrets of a provider are good for.
+_HOW_LONG = {
+    Provider.OKTA: _("Secrets of Okta do not expire: leave it empty."),
+    Provider.GOOGLE: _("Secrets of Google do not expire: leave it empty."),
+    Provider.ENTRA: _("Entra names the day beside the secret: 6 months from now unless you chose another."),
+}
+_HOW_LONG_ELSEWHERE = _("Empty if it does not. You are reminded 30, 14, 7 and 1 days before.")
 MACHINE = {
     "class": "machine",
     "autocomplete": "off",
@@ -124,6 +134,30 @@ class Saved:
     notes: list[str] = field(default_factory=list)
 
 
+def _not_past(day: date | None) -> date | None:
+    if day is not None and day < timezone.now().date():
+        raise ValidationError(_("This day is over. Enter the one the provider names."))
+    return day
+
+
+def _day(label: Any) -> forms.DateField:
+    return forms.DateField(
+        required=False,
+        label=label,
+        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
+        error_messages={"invalid": _("This is no day. Write it like 2027-03-31.")},
+    )
+
+
+class ExpiryForm(forms.Form):
+    """When a secret that is kept already ends. Empty means that it does not."""
+
+    expires_on = _day(_("Expires on"))
+
+    def clean_expires_on(self) -> date | None:
+        return _not_past(self.cleaned_data["expires_on"])
+
+
 class SettingsForm(forms.Form):
     """The values brought back from the provider. Every save with a change is a new revision (T5).
 
@@ -149,6 +183,7 @@ class SettingsForm(forms.Form):
         max_length=2000,
         widget=forms.PasswordInput(attrs={"class": "machine", "autocomplete": "off", "spellcheck": "false"}),
     )
+    secret_expires_on = _day(_("When does it expire?"))
     organization: forms.ModelChoiceField[Organization] = forms.ModelChoiceField(
         None, required=False, label=_("Who will use it"), empty_label=_("The whole enterprise")
     )
@@ -160,7 +195,6 @@ class SettingsForm(forms.Form):
     )
     client_authentication = forms.ChoiceField(
         label=_("Client authentication"),
-        choices=OFFERED,
         help_text=_("How the secret travels. The header works with nearly every provider."),
         widget=forms.Select,
     )
@@ -198,6 +232,11 @@ class SettingsForm(forms.Form):
         organizations.queryset = request.enterprise.organizations.all()  # type: ignore[attr-defined]
         # People sign in by it: whom it is for changes only while it is not in use.
         organizations.disabled = connection.is_enabled
+        ways = self.fields["client_authentication"]
+        if self.provider.takes_keys:
+            ways.widget = forms.RadioSelect()
+        ways.choices = self.provider.ways  # type: ignore[attr-defined]
+        self.fields["secret_expires_on"].help_text = _HOW_LONG.get(self.provider, _HOW_LONG_ELSEWHERE)
         if "required" in self.fields["client_secret"].widget.attrs:
             del self.fields["client_secret"].widget.attrs["required"]
 
@@ -267,6 +306,9 @@ class SettingsForm(forms.Form):
             self.notes.append(gettext("Spaces around the client secret were left out."))
         return secret
 
+    def clean_secret_expires_on(self) -> date | None:
+        return _not_past(self.cleaned_data["secret_expires_on"])
+
     def clean_scopes(self) -> str:
         scopes = list(dict.fromkeys(self.cleaned_data["scopes"].replace(",", " ").split()))
         wrong = [scope for scope in scopes if not _SCOPE.fullmatch(scope)]
@@ -284,6 +326,11 @@ class SettingsForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
+        if cleaned.get("client_authentication") == ClientAuthentication.KEY:
+            # What was typed beside it goes nowhere, whatever it was.
+            for name in ("client_secret", "secret_expires_on"):
+                self.errors.pop(name, None)
+            return cleaned | {"client_secret": "", "secret_expires_on": None}
         secret = cleaned.get("client_secret")
         if secret and secret == cleaned.get("client_id"):
             self.add_error("client_secret", _("This is the client ID again. The secret stands below it."))
@@ -291,7 +338,8 @@ class SettingsForm(forms.Form):
             self.add_error("client_secret", _("Paste the client secret."))
         return cleaned
 
-    def _is_issuer_new(self, cleaned: dict[str, Any]) -> bool:
+    def _is_issuer_new(self, cleaned: dict[str, Any] | None = None) -> bool:
+        cleaned = self.cleaned_data if cleaned is None else cleaned
         return self.latest is not None and "issuer" in cleaned and cleaned["issuer"] != self.latest.issuer
 
     @property
@@ -315,11 +363,17 @@ class SettingsForm(forms.Form):
     @transaction.atomic
     def save(self) -> Saved:
         """Keep what changed, on record and told to every Enterprise Admin. Without a change nothing happens."""
+        expires_on = self.cleaned_data["secret_expires_on"]
+        if self.secret is None and expires_on and self.latest and self.latest.secret and not self._is_issuer_new():
+            self.latest.secret.connection = self.connection
+            if rotation.set_expiry(self.request, self.latest.secret, expires_on):
+                self.notes.append(gettext("When the client secret ends is noted. Nothing has to be tested for that."))
         return keep(
             self.request,
             self.connection,
             self.values,
             secret=self.secret,
+            expires_on=expires_on,
             organization=self.cleaned_data["organization"],
             notes=self.notes,
         )
@@ -346,12 +400,17 @@ def keep(
     secret: str | None,
     organization: Organization | None,
     notes: list[str],
+    expires_on: date | None = None,
 ) -> Saved:
     """Write what differs from the newest revision as a new one, audit it and tell the Enterprise Admins."""
     latest, now = connection.latest, timezone.now()
     changed = _changed(latest, values, secret)
     is_cleared = bool(latest and latest.has_secret and secret is None and values["issuer"] != latest.issuer)
-    revision = connection.revise(by=request.user, at=now, secret=secret, **values) if changed else None
+    revision = None
+    if changed:
+        if values["client_authentication"] == ClientAuthentication.KEY and connection.signing_key_id is None:
+            rotation.publish(request, connection)
+        revision = connection.revise(by=request.user, at=now, secret=secret, expires_on=expires_on, **values)
     if _pk(organization) != connection.organization_id:
         connection.organization = organization
         connection.save(update_fields=["organization"])

@@ -72,6 +72,8 @@ def of(refusal: Mapping[str, str], revision: Revision) -> Mistake:
     reason = reason_of(refusal["code"]) or Code.PROVIDER_ERROR
     page, fix = REASONS[reason].page, REASONS[reason].fix
     field, check = _CORRECT.get(reason) or ("", _CHECKS.get(reason) or _AT[page.stop])
+    if field == "client_secret" and revision.is_proved_by_key:
+        field, check = "credentials", _("Public key")
     text = str(fix) % {
         "provider": revision.connection.name,
         "enterprise": revision.connection.enterprise.name,

@@ -63,16 +63,23 @@ class Provider(models.TextChoices):
         """Google knows no ``offline_access`` and refuses a request that asks for it."""
         return "openid profile email" if self is Provider.GOOGLE else DEFAULT_SCOPES
 
+    @property
+    def takes_keys(self) -> bool:
+        """Whether it can be told the address of our keys. Google knows secrets only, and Entra wants certificates."""
+        return self in (Provider.OKTA, Provider.OIDC)
+
+    @property
+    def ways(self) -> list[tuple[str, str]]:
+        """How we may prove to it who we are, for people to choose from."""
+        secrets = [ClientAuthentication.BASIC, ClientAuthentication.POST]
+        ways = [ClientAuthentication.KEY, *secrets] if self.takes_keys else secrets
+        return [(way.value, str(way.label)) for way in ways]
+
 
 class ClientAuthentication(models.TextChoices):
     BASIC = "client_secret_basic", _("Client secret, in the header")
     POST = "client_secret_post", _("Client secret, in the body")
     KEY = "private_key_jwt", _("Public key")
-
-
-# What the set-up page offers.
-OFFERED = ((ClientAuthentication.BASIC.value, ClientAuthentication.BASIC.label),
-           (ClientAuthentication.POST.value, ClientAuthentication.POST.label))  # fmt: skip
 
 
 class EmailRule(models.TextChoices):
@@ -168,11 +175,16 @@ class Connection(models.Model):
         return reverse("identity:callback", args=[self.pk])
 
     @property
+    def keys_address(self) -> str:
+        """Where our public keys are, for the provider to fetch: the same for good."""
+        return self.enterprise.url(reverse("identity:keys", args=[self.pk]))
+
+    @property
     def latest(self) -> Revision | None:
         """The newest revision: what the set-up page edits, and what a test sign-in tests."""
         if "revisions" in getattr(self, "_prefetched_objects_cache", {}):
             return max(self.revisions.all(), key=lambda revision: revision.number, default=None)
-        return self.revisions.order_by("-number").first()
+        return self.revisions.select_related("secret").order_by("-number").first()
 
     @property
     def name(self) -> str:

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from audit.actions import Action
 from audit.models import Result, record
-from identity import findings
+from identity import findings, rotation
 from identity.forms import Saved, keep, scope_name
 from identity.models import Connection, EmailRule, Revision
 from identity.news import tell_admins
@@ -31,6 +31,10 @@ def check(request: ConsoleRequest, revision: Revision, at: datetime) -> timedelt
     if wait := Throttle.wait(keys, at):
         return wait
     revision.check_now(door().egress, at)
+    if rotation.is_unfit(revision) and not revision.connection.depends_on_keys:
+        # Nobody knows this one yet, so the one that fits takes its place at once.
+        rotation.publish(request, revision.connection)
+        revision.check_now(door().egress, at)
     with transaction.atomic():
         if not revision.is_check_passed:
             Throttle.failed(keys, at)

@@ -369,7 +369,10 @@ _HOSTILE = _(
 )
 _CLOCK = _("The clocks disagree: %(provider)s says %(got)s where %(expected)s was expected. Set the provider's clock.")
 _METADATA = _("The issuer's metadata is not what it must be. Run Check: it names the part to repair.")
-_SECRET = _("%(provider)s does not accept our client. Enter client ID and secret again, test, and enable.")
+_SECRET = _(
+    "%(provider)s does not accept our client. Enter client ID and secret again, or see that it has the address of our"
+    " keys; then test, and enable."
+)
 
 REASONS: dict[Code | Reason, Why] = {
     # The provider could not be asked.
@@ -478,8 +481,10 @@ REASONS: dict[Code | Reason, Why] = {
     # The connection.
     Reason.CONNECTION_CHANGED: Why(CHANGED, _("Nothing to fix: the settings changed between start and finish.")),
     Reason.CONNECTION_DISABLED: Why(SWITCHED_OFF, _("Enable the connection, if people are to sign in through it.")),
-    Reason.CONNECTION_INCOMPLETE: Why(UNREPAIRED, _("Enter issuer, client ID and client secret first.")),
-    Reason.SECRET_UNREADABLE: Why(UNREPAIRED, _("The stored client secret does not open any more. Enter it again.")),
+    Reason.CONNECTION_INCOMPLETE: Why(UNREPAIRED, _("Enter issuer and client ID first, and what proves us.")),
+    Reason.SECRET_UNREADABLE: Why(
+        UNREPAIRED, _("The stored secret or key does not open any more. Enter the secret again, or rotate the key.")
+    ),
     Reason.INITIATED_ELSEWHERE: Why(
         UNREPAIRED,
         _("A tile began this sign-in for the issuer %(got)s; the connection says %(expected)s. Both must be the same."),

@@ -4,6 +4,7 @@ from django.urls import path
 
 from identity.views import (
     connections,
+    credentials,
     initiate,
     proving,
     requiring,
@@ -22,6 +23,7 @@ urlpatterns = [
     path("sso/<row:pk>/start/", sign_in.StartView.as_view(), name="start"),
     path("sso/<row:pk>/callback/", sign_in.CallbackView.as_view(), name="callback"),
     path("sso/step-up/", step_up.start, name="step_up"),
+    path("sso/<row:pk>/keys.json", credentials.keys, name="keys"),
     path("sso/<row:pk>/initiate/", initiate.initiate, name="initiate"),
     path("sso/<row:pk>/logout/front-channel/", sign_out.front_channel, name="front_channel"),
     path("sso/<row:pk>/logout/back-channel/", sign_out.back_channel, name="back_channel"),
@@ -47,6 +49,12 @@ urlpatterns = [
     path("advanced/identity-provider/<row:pk>/enable/", proving.enable, name="enable"),
     path("advanced/identity-provider/<row:pk>/disable/", proving.disable, name="disable"),
     path("advanced/identity-provider/<row:pk>/email-rule/", proving.email_rule, name="email_rule"),
+    path("advanced/identity-provider/<row:pk>/keys/rotate/", credentials.rotate, name="rotate_key"),
+    path("advanced/identity-provider/<row:pk>/keys/delivery/", credentials.deliver, name="deliver_keys"),
+    path("advanced/identity-provider/<row:pk>/keys/<row:key>/sign/", credentials.sign, name="use_key"),
+    path("advanced/identity-provider/<row:pk>/keys/<row:key>/withdraw/", credentials.withdraw, name="withdraw_key"),
+    path("advanced/identity-provider/<row:pk>/secrets/<row:secret>/retire/", credentials.retire, name="retire_secret"),
+    path("advanced/identity-provider/<row:pk>/secrets/<row:secret>/expiry/", credentials.expiry, name="secret_expiry"),
     path("advanced/identity-provider/<row:pk>/delete/", connections.discard, name="discard"),
     path("advanced/identity-provider/<row:pk>/return-to/<int:number>/", connections.return_to, name="return_to"),
 ]

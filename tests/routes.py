@@ -11,6 +11,7 @@ from datetime import timedelta
 
 from django.utils import timezone
 
+from identity.credentials import ClientKey, ClientSecret
 from identity.models import Connection, Provider, WaitingSubject
 from invitations.models import Batch, Invitation, Move, Switch
 from tests.cast import Cast, hold, make_user
@@ -37,6 +38,8 @@ class World:
     vera: User
     nora: User
     draft: Connection
+    key: ClientKey  # Of the draft, and so is the secret.
+    secret: ClientSecret
     chloes_role: RoleAssignment
     chloes_session: Session
     invitation: Invitation  # To be a Viewer of Rotterdam.
@@ -61,10 +64,13 @@ class World:
             enterprise=cast.halden, name="Rotterdam", begun_by=cast.aiko, doing="", taken=1, expected=1,
             chosen={"users": [sara.pk], "text": "", "filters": {}},
         )  # fmt: skip
+        key = ClientKey.publish(draft, at=timezone.now(), algorithm="ES256")
         vera = make_user(cast.halden, "Vera Lund", "vera.lund@halden.example", viewer)
         return cls(
             cast=cast,
             draft=draft,
+            key=key,
+            secret=draft.secrets.get(),
             chloe=chloe,
             vera=vera,
             switch=Switch.begin(vera, by=cast.aiko, at=timezone.now()),
@@ -184,6 +190,12 @@ ROUTES: dict[str, Route] = {
     "identity:disable": Route(ADMINISTERS, draft, "POST"),
     "identity:discard": Route(ADMINISTERS, draft, "POST"),
     "identity:email_rule": Route(ADMINISTERS, draft, "POST"),
+    "identity:rotate_key": Route(ADMINISTERS, draft, "POST"),
+    "identity:deliver_keys": Route(ADMINISTERS, draft, "POST"),
+    "identity:use_key": Route(ADMINISTERS, lambda w: [w.draft.pk, w.key.pk], "POST"),
+    "identity:withdraw_key": Route(ADMINISTERS, lambda w: [w.draft.pk, w.key.pk], "POST"),
+    "identity:retire_secret": Route(ADMINISTERS, lambda w: [w.draft.pk, w.secret.pk], "POST"),
+    "identity:secret_expiry": Route(ADMINISTERS, lambda w: [w.draft.pk, w.secret.pk], "POST"),
     "identity:return_to": Route(ADMINISTERS, lambda w: [w.draft.pk, "1"], "POST"),
     "users:list": Route(SEES),
     "users:bulk_disable": Route(LOOKS_AFTER, methods=ASKS_AND_ACTS, query=lambda w: {"user": w.chloe.pk}),
@@ -242,6 +254,7 @@ PUBLIC: frozenset[str] = frozenset(
         "identity:front_channel",
         "identity:global_token_revocation",
         "identity:initiate",
+        "identity:keys",
         "identity:logout",
         "identity:logout_at_provider",
         "identity:signed_out",

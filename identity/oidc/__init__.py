@@ -17,7 +17,7 @@ from identity.oidc.authorization import (
     refusal_of_response,
 )
 from identity.oidc.check import Finding, Line, State, check_provider
-from identity.oidc.client_keys import SigningKey
+from identity.oidc.client_keys import CLIENT_ALGORITHMS, SigningKey
 from identity.oidc.documents import Malformed, thawed
 from identity.oidc.id_token import Claims, verify_id_token, verify_refreshed_id_token
 from identity.oidc.issuer import IssuerCode, IssuerProblem, parse_issuer
@@ -36,6 +36,7 @@ from identity.oidc.tokens import RefreshedTokens, TokenResponse, basic_credentia
 from identity.oidc.userinfo import lacks, with_userinfo
 
 __all__ = [
+    "CLIENT_ALGORITHMS",
     "AuthMethod",
     "Claims",
     "Code",

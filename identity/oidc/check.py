@@ -150,10 +150,9 @@ def _client_authentication(rp: RelyingParty, metadata: Metadata, signs_with: str
     if rp.auth_method not in offered:
         return _with(line, State.FAILED, Code.CLIENT_AUTHENTICATION_IMPOSSIBLE, **said)
     if rp.auth_method == AuthMethod.PRIVATE_KEY_JWT:
-        said["signs_with"] = signs_with
         taken = [name for name in CLIENT_ALGORITHMS if name in metadata.auth_signing_algorithms]
+        said |= {"signs_with": signs_with, "algorithms": " ".join(taken)}
         if metadata.auth_signing_algorithms and signs_with not in taken:
-            said["algorithms"] = " ".join(taken)
             return _with(line, State.FAILED, Code.CLIENT_AUTHENTICATION_IMPOSSIBLE, **said)
     return _with(line, State.OK, **said)
 

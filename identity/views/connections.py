@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
+
 from django.contrib import messages
 from django.db.models import Count, Q
 from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from identity import findings, proving, steps
+from identity.expiry import ending
 from identity.forms import ChooseForm, Saved, SettingsForm
 from identity.models import Connection, NotTestedError, Revision, SecretGoneError, StillNeededError, WaitingSubject
 from identity.proving import Touched
@@ -40,8 +44,14 @@ def connections(request: ConsoleRequest) -> HttpResponse:
     )
     if not rows:
         return _choice(request, ChooseForm(request))
+    today = timezone.now().date()
+    listed = [(connection, ending(connection, today)) for connection in rows]
+    most_urgent = min(
+        (end for _connection, end in listed if end and end.is_near), key=lambda end: end.days, default=None
+    )
     waiting = WaitingSubject.objects.of(request.enterprise).undecided().count()
-    return render(request, "identity/connections.html", {"connections": rows, "waiting": waiting})
+    context = {"listed": listed, "most_urgent": most_urgent, "waiting": waiting}
+    return render(request, "identity/connections.html", context)
 
 
 @require_http_methods(["GET", "POST"])
@@ -165,7 +175,9 @@ def setup_page(
     if revision:
         revision.connection = connection
     form = form or SettingsForm(request, connection)
-    lines = findings.sentences(revision) if revision else []
+    today = timezone.now().date()
+    lines = findings.sentences(revision, today) if revision else []
+    keys = list(connection.keys.published().select_related("published_by"))
     regions = [region for region in Region if region != request.enterprise.region]
     context = {
         "connection": connection,
@@ -175,6 +187,8 @@ def setup_page(
         "is_replacing": "replace" in request.GET or not form.has_secret or "client_secret" in form.data,
         "other_regions": [(region.label, region.origin + connection.callback_path) for region in regions],
         "lines": lines,
+        "failures": sum(line.state == "failed" for line in lines),
+        "end": ending(connection, today),
         "is_issuer_offered": any(line.fix and line.fix.name == "issuer" for line in lines),
         "steps": steps.steps(connection, revision),
         "check_waits_for": steps.check_waits_for(revision),
@@ -182,6 +196,9 @@ def setup_page(
         "enable_waits_for": steps.enable_waits_for(connection, revision),
         "touched": Touched.by(connection),
         "revisions": connection.revisions.select_related("created_by", "secret").order_by("-number")[:SHOWN_REVISIONS],
+        "secrets": connection.secrets.kept().select_related("set_by"),
+        "keys": keys,
+        "key_set": json.dumps({"keys": [key.public for key in keys]}),
         "guide": f"identity/guides/{connection.provider}.html",
     }
     return render(request, "identity/setup.html", context, status=status)
@@ -203,7 +220,8 @@ def _back(connection: Connection, part: str = "") -> HttpResponseRedirect:
 
 def _say_what_was_saved(request: ConsoleRequest, saved: Saved) -> None:
     if not saved.changed:
-        messages.info(request, _("Nothing has changed."))
+        if not saved.notes:
+            messages.info(request, _("Nothing has changed."))
     elif saved.revision is None:
         messages.success(request, _("Who will use it is saved."))
     else:

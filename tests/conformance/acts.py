@@ -11,6 +11,8 @@ from typing import Any
 
 import jwt
 
+from identity.credentials import ClientKey
+from identity.models import ClientAuthentication
 from tests.conformance.scenario import Act
 from tests.conformance.stage import Stage, open_door
 from tests.provider import Said, SigningKey
@@ -216,6 +218,20 @@ def accepts(*origins: str) -> Act:
     def arrange(stage: Stage) -> None:
         revision = stage.connection.serving
         revision.accepted_origins = " ".join(origin.format(canary=stage.canary.origin) for origin in origins)
+        revision.save()
+
+    return arrange
+
+
+def knows_our_key(algorithm: str = "RS256") -> Act:
+    """Know us by a public key instead of a secret."""
+
+    def arrange(stage: Stage) -> None:
+        connection, revision = stage.connection, stage.connection.serving
+        key = ClientKey.publish(connection, at=revision.created_at, algorithm=algorithm)
+        stage.provider.client_keys["gatehouse"] = key.public
+        stage.provider.clients["gatehouse"] = ""
+        revision.client_authentication, revision.secret = ClientAuthentication.KEY, None
         revision.save()
 
     return arrange

@@ -144,7 +144,8 @@ class Stage:
             found |= provider.issued | {*provider.clients.values(), *provider.second_secrets.values()}
             found |= {request.headers["authorization"].split()[1] for request in provider.requests_to("/token")
                       if "authorization" in request.headers}  # fmt: skip
-            found |= {request.form["code_verifier"] for request in provider.requests if "code_verifier" in request.form}
+            for name in ("code_verifier", "client_assertion"):
+                found |= {request.form[name] for request in provider.requests if name in request.form}
         return {secret for secret in found if len(secret) > 12}
 
     def close(self) -> None:

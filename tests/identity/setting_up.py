@@ -63,6 +63,10 @@ class Desk:
         self.connection.refresh_from_db()
         return self
 
+    def events_of(self, beginning: str) -> list[Event]:
+        found = Event.objects.of(self.user.enterprise).filter(action__startswith=beginning)
+        return list(found.newest_first())
+
     def events(self, action: str) -> list[Event]:
         return list(Event.objects.of(self.user.enterprise).filter(action=action).newest_first())
 

@@ -10,7 +10,8 @@ from django.conf import settings
 from django.utils import timezone
 
 from audit.models import Event
-from identity.models import Connection, Subject
+from identity.credentials import ClientKey
+from identity.models import ClientAuthentication, Connection, Subject
 from tests.cast import Browser, browser_of
 from tests.identity.journey import Journey, connect, link
 from users.models import Session, User
@@ -181,3 +182,33 @@ def test_others_may_not_begin_it(trial: Trial) -> None:
     assert browser_of(trial.journey.cast.mallory).get(path).status_code == 404
     assert browser_of(trial.journey.cast.oluwaseun).get(path).status_code == 403
     assert User.objects.get(pk=trial.journey.cast.aiko.pk).connection is None
+
+
+def test_what_our_key_has_signed_is_not_kept_when_the_provider_repeats_it(trial: Trial) -> None:
+    """R12, R14: an assertion is good for a minute, and a result is kept for ten."""
+    provider, draft = trial.journey.provider, trial.draft
+    values = draft.latest.values | {"client_authentication": ClientAuthentication.KEY}
+    draft.revise(by=trial.journey.cast.aiko, at=timezone.now(), secret=None, **values)
+    provider.client_keys["gatehouse"] = draft.keys.get().public
+    provider.on_id_token = lambda said, request: said | {"told": f"you said {request.form['client_assertion']}."}
+    result = trial.run()
+    assert result["ok"] is True
+    assert result["claims"]["told"] == "you said …."
+
+
+def test_a_test_proves_the_newest_key_and_falls_back_on_no_other(trial: Trial) -> None:
+    """R14: or a key that the provider does not know would pass for known."""
+    journey = trial.journey
+    trial.draft = draft = Connection.objects.get(pk=journey.connection.pk)
+    values = draft.latest.values | {"client_authentication": ClientAuthentication.KEY}
+    revision = draft.revise(by=journey.cast.ingrid, at=timezone.now(), secret=None, **values)
+    journey.provider.client_keys["gatehouse"] = draft.keys.get().public
+    revision.mark_tested(by=journey.cast.ingrid, at=timezone.now())
+    draft.enable(revision, timezone.now())
+    waiting = ClientKey.publish(draft, at=timezone.now())
+    assert trial.run()["refusal"]["code"] == "invalid_client"
+    journey.provider.client_keys["gatehouse"] = waiting.public
+    assert trial.run()["ok"] is True
+    waiting.refresh_from_db()
+    assert waiting.is_known
+    assert waiting.is_waiting

@@ -6,7 +6,9 @@ import pytest
 from django.conf import settings
 from django.db import connection as database
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
+from identity.models import ClientAuthentication
 from identity.providers import door
 from tests.cast import Browser, Cast
 from tests.identity.journey import Journey
@@ -47,6 +49,22 @@ def test_a_returning_sign_in_takes_nine_statements(journey: Journey) -> None:
         assert journey.sign_in()["Location"] == "/"
     assert len(captured) == 9, "\n".join(statements(captured))
     assert not any("SAVEPOINT" in statement for statement in statements(captured))
+
+
+def test_a_key_of_ours_costs_no_more_than_a_secret(journey: Journey) -> None:
+    """R14: the process has opened it before; one request, nine statements."""
+    connection, now = journey.connection, timezone.now()
+    values = connection.latest.values | {"client_authentication": ClientAuthentication.KEY}
+    revision = connection.revise(by=journey.cast.ingrid, at=now, secret=None, **values)
+    revision.mark_tested(by=journey.cast.ingrid, at=now)
+    connection.enable(revision, now)
+    journey.provider.client_keys["gatehouse"] = connection.keys.get().public
+    journey.sign_in(Browser(journey.cast.halden))
+    journey.provider.requests.clear()
+    with CaptureQueriesContext(database) as captured:
+        assert journey.sign_in()["Location"] == "/"
+    assert len(captured) == 9, "\n".join(statements(captured))
+    assert [request.path for request in journey.provider.requests] == ["/token"]
 
 
 def test_start_writes_nothing(journey: Journey) -> None:

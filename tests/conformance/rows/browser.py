@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from identity import attempts
+from identity.models import ClientAuthentication
 from tests.cast import Browser
 from tests.conformance.acts import GONE, both, claims, meanwhile, metadata, returns
 from tests.conformance.scenario import FAPI, Act, Row, Scenario, at_once, refused, signed_in
@@ -165,6 +166,17 @@ def secret_deactivated(stage: Stage) -> None:
     stage.provider.clients["gatehouse"] = secret
 
 
+def key_instead(stage: Stage) -> None:
+    """Have a public key take the place of the secret on both sides."""
+    now, by = timezone.now(), stage.journey.cast.ingrid
+    values = stage.connection.serving.values | {"client_authentication": ClientAuthentication.KEY}
+    newer = stage.connection.revise(by=by, at=now, secret=None, **values)
+    newer.mark_tested(by=by, at=now)
+    stage.connection.enable(newer, now)
+    stage.provider.client_keys["gatehouse"] = stage.connection.keys.get().public
+    stage.provider.clients["gatehouse"] = "deleted"
+
+
 def disabled(stage: Stage) -> None:
     stage.connection.disable(timezone.now())
 
@@ -272,6 +284,8 @@ CONNECTIONS: list[Scenario] = [
     K11("secret-replaced", "is honest; our secret is replaced meanwhile", meanwhile(secret_replaced), signed_in()),
     K11("secret-deactivated", "deactivates our old secret before the new one is enabled", meanwhile(secret_deactivated),
         signed_in(tokens=2)),
+    K11("key-instead", "is honest; a public key takes the place of our secret meanwhile", meanwhile(key_instead),
+        signed_in()),
     R1("disabled", "is honest; the connection is disabled meanwhile", meanwhile(disabled),
        at_once("connection_disabled", 403)),
     R1("disabled-before", "is honest; the connection is disabled before", disabled,

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 
-from identity.credentials import ClientSecret
+from identity.credentials import ClientKey, ClientSecret
 from identity.models import ClientAuthentication
 from tests.conformance.acts import (
     GONE,
     answers,
     both,
     claims,
+    endpoint_at,
     header,
     honest,
+    knows_our_key,
     meanwhile,
     met_before,
     metadata,
@@ -20,7 +22,7 @@ from tests.conformance.acts import (
     publish,
     returns,
 )
-from tests.conformance.scenario import CLIENT_TEST, FAPI, Act, Row, Scenario, refused, signed_in
+from tests.conformance.scenario import CLIENT_TEST, FAPI, Act, Row, Scenario, at_once, refused, signed_in
 from tests.conformance.stage import Stage
 from tests.provider import Said, SigningKey
 from tests.serving import Reply, Request
@@ -48,6 +50,16 @@ def authenticates_by(method: str, secret: str) -> Act:
         revision.save()
 
     return arrange
+
+
+def has_another_key(stage: Stage) -> None:
+    stage.provider.client_keys["gatehouse"] = SigningKey("nobody-s").jwk
+
+
+def rotated_too_early(stage: Stage) -> None:
+    """Sign with the next key at once; over there nobody has looked since."""
+    stage.connection.refresh_from_db()
+    ClientKey.publish(stage.connection, at=stage.connection.created_at).sign(stage.connection.created_at)
 
 
 def rotates(stage: Stage) -> None:
@@ -97,6 +109,14 @@ HONEST: list[Scenario] = [
        module=CLIENT_TEST + "client-secret-basic"),
     R14("post", "asks for our secret in the body, one of every character",
         authenticates_by(ClientAuthentication.POST, "a b+c%d:e&f=g/h?i#j ünïcødé"), signed_in()),
+    R14("key", "asks for a signature of ours, and has our RS256 key", knows_our_key(), signed_in()),
+    R14("key-es256", "asks for a signature of ours, and has our ES256 key", knows_our_key("ES256"), signed_in()),
+    R14("key-unknown", "asks for a signature of ours, and has another key", both(knows_our_key(), has_another_key),
+        refused("invalid_client")),
+    R14("key-rotated", "knows only the key before the one that signs", both(knows_our_key(), rotated_too_early),
+        signed_in(tokens=2)),
+    R14("key-elsewhere", "has another origin's token endpoint, and asks for a signature of ours",
+        both(knows_our_key(), endpoint_at(token_endpoint="{canary}/token")), at_once("endpoints_elsewhere")),
     H1("userinfo", "gives the email only at userinfo, at a first sign-in", no_email, signed_in(), module=USERINFO,
        is_invited=True),
     H1("invited", "signs in somebody invited", honest, signed_in(), is_invited=True),

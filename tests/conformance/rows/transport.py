@@ -12,6 +12,7 @@ from tests.conformance.acts import (
     answers,
     both,
     impatient,
+    knows_our_key,
     meanwhile,
     no_email,
     redirects,
@@ -113,7 +114,8 @@ def repeats(where: str) -> Act:
     """Repeat to us every secret it was told: `where` is the endpoint's member or the claim to do it in."""
 
     def told(form: dict[str, str], headers: dict[str, str]) -> str:
-        known = [form["code"], form["code_verifier"], form.get("client_secret", ""), headers.get("authorization", "")]
+        known = [form["code"], form["code_verifier"], form.get("client_secret", ""), headers.get("authorization", ""),
+                 form.get("client_assertion", "")]  # fmt: skip
         return " ".join(known)
 
     def arrange(stage: Stage) -> None:
@@ -242,6 +244,10 @@ ERRORS += [
 ]  # fmt: skip
 LEAKS: list[Scenario] = [
     R12("error", "repeats our secret, code and verifier in an error", repeats("error"), refused("provider_error")),
+    R12("assertion", "repeats what our key has signed in an error", both(knows_our_key(), repeats("error")),
+        refused("provider_error")),
+    R12("assertion-claim", "repeats what our key has signed in a claim", both(knows_our_key(), repeats("told")),
+        refused("account_not_linked", 403)),
     R12("code", "repeats the code in an error", repeats("code"), refused("invalid_grant")),
     R12("type", "names the access token as its type", repeats("type"), refused("bad_token_response")),
     R12("name", "repeats our secret, code and verifier as a name", repeats("name"),
