@@ -46,7 +46,6 @@ class Action(models.TextChoices):
     CONNECTION_ENABLED = "connection:enabled", _("enabled")
     CONNECTION_DISABLED = "connection:disabled", _("disabled")
     CONNECTION_DELETED = "connection:deleted", _("deleted the draft of")
-    CREDENTIAL_REFUSED = "credential:refused", _("fell back on what proved us before at")
     PROVIDER_REQUIRED = "provider:required", _("had everyone use the provider in")
     PROVIDER_RELEASED = "provider:released", _("let passwords go on in")
     SUBJECT_LINKED = "subject:linked", _("linked somebody at the provider to")
