@@ -44,8 +44,8 @@ class Attempt:
     """What one sign-in began with, to be found unchanged when it comes back (R1).
 
     ``revision`` is the number of the connection's revision. ``invitation`` or ``move`` is the id of the one to redeem,
-    and ``user`` that of the administrator who tests, or of who is to prove it once more. ``session`` is the handle of the
-    session that is for, or that is asked about. ``started_at`` is in milliseconds since the epoch.
+    and ``user`` that of the administrator who tests, or of who is to prove it once more. ``session`` is the handle of
+    the session that is for, or that is asked about. ``started_at`` is in milliseconds since the epoch.
     """
 
     connection: str
