@@ -6,7 +6,7 @@ from typing import Any
 
 from django import forms
 from django.contrib.auth.password_validation import validate_password
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
 from django.utils import timezone
 from django.utils.functional import cached_property
@@ -16,10 +16,12 @@ from django.utils.translation import ngettext
 from audit.models import record, record_each
 from invitations import addresses, tasks
 from invitations.models import HereAlready, Invitation, NotRedeemable
-from users.access import Access, Permission
-from users.forms.fields import NameField, NewPasswordField
+from users.access import Access, Permission, is_for_enterprise_only
+from users.forms.acts import REFUSALS, fresh_access
+from users.forms.fields import NameField, NewPasswordField, RoleField
+from users.forms.roles import for_enterprise_only
 from users.http import ConsoleRequest
-from users.models import Organization, Role, RoleAssignment, Status, User, fold_email
+from users.models import Organization, Role, RoleAssignment, RoleChangedError, Status, User, fold_email
 
 MOST_AT_ONCE = 200
 EVERYWHERE = "everywhere"
@@ -37,7 +39,7 @@ class InviteForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 4, "autocapitalize": "none", "spellcheck": "false"}),
         error_messages={"required": _("Enter the email address of at least one person.")},
     )
-    role = forms.ChoiceField(label=_("Role"))
+    role = RoleField(label=_("Role"))
     organization = forms.ChoiceField(label=_("Where"))
     connection = forms.ChoiceField(label=_("Signs in with"))
     message = forms.CharField(
@@ -57,9 +59,10 @@ class InviteForm(forms.Form):
             places.append((EVERYWHERE, _("Whole enterprise")))
         places += [(place.pk, place.name) for place in self.organizations.values()]
         self._choices("organization").choices = places
-        giveable = {role for place in [None, *self.organizations.values()] for role in access.giveable_roles(place)}
-        self._choices("role").choices = [(role.value, role.label) for role in Role if role in giveable]
-        self.initial.setdefault("role", Role.VIEWER)
+        self.fields["role"].offer(access, self.organizations.values(), Permission.INVITE_PEOPLE)  # type: ignore[attr-defined]
+        # An address names a role by its key; a role of the enterprise's own may have been changed since.
+        asked = self.initial.get("role", Role.VIEWER.key)
+        self.initial["role"] = next((role.as_shown for role in access.roles if role.key == asked), Role.VIEWER.key)
         self.initial.setdefault("organization", places[0][0] if places else "")
         if len(self.connections) > 1:
             self._choices("connection").choices = [
@@ -136,9 +139,9 @@ class InviteForm(forms.Form):
         role, organization = cleaned.get("role"), cleaned.get("organization")
         if not role or "organization" not in cleaned:
             return cleaned
-        if not self.access.may_give(Role(role), organization):
-            if role == Role.ENTERPRISE_ADMIN:
-                self.add_error("organization", _("An Enterprise Admin is one for the whole enterprise."))
+        if not self.access.may_give(role, organization):
+            if organization and is_for_enterprise_only(role):
+                self.add_error("organization", for_enterprise_only(role))
             else:
                 self.add_error("role", _("You may not give this role there. Choose a lower one, or another place."))
         cleaned["connection"] = self._connection(cleaned.get("connection"), organization)
@@ -162,10 +165,15 @@ class InviteForm(forms.Form):
         values = self.cleaned_data
         try:
             with transaction.atomic():
+                # Asked again under the lock: the role, and the right to give it, may have changed since.
+                access = fresh_access(request, self.enterprise.lock())
+                role = access.role_as_shown(values["role"].as_shown)
+                if not access.may_give(role, values["organization"]):
+                    raise PermissionDenied
                 invitations = Invitation.issue_all(
                     enterprise=self.enterprise,
                     emails=values["emails"],
-                    role=Role(values["role"]),
+                    role=role,
                     organization=values["organization"],
                     connection=values["connection"],
                     message=values["message"],
@@ -177,12 +185,15 @@ class InviteForm(forms.Form):
                     enterprise=self.enterprise,
                     request=request,
                     targets=invitations,
-                    role=values["role"],
+                    role=str(role.label),
                     place=invitations[0].place,
                 )
                 tasks.send(invitations)
         except HereAlready as refusal:  # Somebody joined between our look and our lock.
             self.add_error("emails", ValidationError([standing(user) for user in refusal.people]))
+            return []
+        except RoleChangedError as error:
+            self.add_error("role", str(REFUSALS[type(error)][1]))
             return []
         return invitations
 

@@ -29,7 +29,8 @@ class Story:
 
     @property
     def may_revoke(self) -> bool:
-        return self.may_resend
+        """Whether the person, who is forgotten then, has no role by now that is out of reach (``with_reach``)."""
+        return self.may_resend and not self.invitation.is_beyond  # type: ignore[attr-defined]
 
 
 def tell(invitation: Invitation, now: datetime) -> Story:

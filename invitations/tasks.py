@@ -48,7 +48,7 @@ def sweep() -> None:
 
 
 def _send(invitations: InvitationQuerySet) -> None:
-    related = invitations.select_related("enterprise", "invited_by", "organization", "connection")
+    related = invitations.select_related("enterprise", "invited_by", "organization", "connection", "custom_role")
     while rows := related.claim(timezone.now(), BATCH):
         send_batch(rows, write)
 

@@ -21,7 +21,21 @@ from django.test import Client
 from django.utils import timezone
 
 from identity.models import Connection, Provider
-from users.models import Enterprise, HeldForm, Method, Organization, Region, Role, RoleAssignment, Session, User
+from users.access import Permission
+from users.models import (
+    AnyRole,
+    CustomRole,
+    Enterprise,
+    HeldForm,
+    Method,
+    Organization,
+    Region,
+    Role,
+    RoleAssignment,
+    Session,
+    User,
+    columns_of,
+)
 from users.sessions import SessionStore
 
 PASSWORD = "correct horse battery staple"
@@ -43,7 +57,7 @@ def make_user(
     enterprise: Enterprise,
     name: str,
     email: str,
-    *roles: tuple[Role, Organization | None],
+    *roles: tuple[AnyRole, Organization | None],
     **fields: object,
 ) -> User:
     """A person who has joined with a password and a confirmed email, unless ``fields`` say otherwise."""
@@ -56,8 +70,13 @@ def make_user(
     )
     user.save()
     for role, organization in roles:
-        RoleAssignment.objects.create(enterprise=enterprise, user=user, role=role, organization=organization)
+        RoleAssignment.objects.create(enterprise=enterprise, user=user, organization=organization, **columns_of(role))
     return user
+
+
+def make_role(enterprise: Enterprise, name: str, *permissions: Permission) -> CustomRole:
+    """A role of the enterprise's own, of ``permissions`` and nothing else."""
+    return CustomRole.objects.create(enterprise=enterprise, name=name, permissions=sorted(permissions))
 
 
 def enable_okta(enterprise: Enterprise, by: User) -> Connection:

@@ -17,7 +17,17 @@ from audit.ids import new_id
 from audit.models import Result, record
 from invitations.models.link import EmailedLink, NotRedeemable, hash_token
 from users.access import Access, Permission
-from users.models import Enterprise, Organization, Role, RoleAssignment, User, fold_email
+from users.models import (
+    AnyRole,
+    CustomRole,
+    Enterprise,
+    Organization,
+    Role,
+    RoleAssignment,
+    User,
+    columns_of,
+    fold_email,
+)
 from users.models.mail import SendableQuerySet
 
 if TYPE_CHECKING:
@@ -60,6 +70,14 @@ class InvitationQuerySet(SendableQuerySet):
     def within_reach(self, access: Access) -> InvitationQuerySet:
         """Keep what ``access`` could have issued: that is what its holder may see, send again and revoke."""
         return self.filter(access.reach(Permission.INVITE_PEOPLE))
+
+    def with_reach(self, access: Access) -> InvitationQuerySet:
+        """Add ``is_beyond``: whether the person invited has been given a role since that ``access`` could not give.
+
+        Revoking forgets the person with all of these roles.
+        """
+        beyond = access.beyond(Permission.INVITE_PEOPLE, of="user")
+        return self.annotate(is_beyond=models.Exists(beyond))
 
     def live(self, at: datetime) -> InvitationQuerySet:
         return self.filter(accepted_at=None, revoked_at=None, user__isnull=False, expires_at__gt=at)
@@ -113,7 +131,9 @@ class Invitation(EmailedLink):
     enterprise = models.ForeignKey(Enterprise, on_delete=models.CASCADE, related_name="invitations")
     # The person invited: a user who has not joined yet. None once a revoked invitation's person is forgotten.
     user = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="invitations")
-    role = models.CharField(max_length=20, choices=Role.choices)
+    role = models.CharField(max_length=20, choices=Role.choices, blank=True)
+    # Instead of a built-in one. Both are empty in the history of invitations to a role that is deleted.
+    custom_role = models.ForeignKey(CustomRole, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     organization = models.ForeignKey(Organization, on_delete=models.CASCADE, null=True, blank=True, related_name="+")
     connection = models.ForeignKey(
         "identity.Connection", on_delete=models.CASCADE, null=True, blank=True, related_name="invitations"
@@ -139,7 +159,8 @@ class Invitation(EmailedLink):
                 fields=["enterprise", "email_folded"],
                 condition=Q(accepted_at=None, revoked_at=None),
                 name="invitation_one_open_per_person",
-            )
+            ),
+            models.CheckConstraint(condition=Q(role="") | Q(custom_role=None), name="invitation_to_one_role"),
         ]
 
     def __str__(self) -> str:
@@ -148,6 +169,15 @@ class Invitation(EmailedLink):
     @property
     def link(self) -> str:
         return self.enterprise.url(reverse("invitations:open", args=[self.token]))
+
+    @property
+    def held(self) -> AnyRole | None:
+        """The role it is to; None when that is deleted."""
+        return self.custom_role or (Role(self.role) if self.role else None)
+
+    def get_role_display(self) -> str:  # type: ignore[no-redef]
+        """The role's name; Django's own would know the built-in ones only."""
+        return str(self.held.label) if self.held else str(_("A deleted role"))
 
     @property
     def place(self) -> str:
@@ -196,7 +226,7 @@ class Invitation(EmailedLink):
         *,
         enterprise: Enterprise,
         emails: Sequence[str],
-        role: Role,
+        role: AnyRole,
         organization: Organization | None,
         connection: Connection | None,
         by: User,
@@ -238,10 +268,10 @@ class Invitation(EmailedLink):
                 RoleAssignment(
                     enterprise=enterprise,
                     user=user,
-                    role=role,
                     organization=organization,
                     given_by=by,
                     given_at=at,
+                    **columns_of(role),
                 )
                 for user in people.values()
             )
@@ -251,7 +281,6 @@ class Invitation(EmailedLink):
                     email=folded[key],
                     email_folded=key,
                     user=people[key],
-                    role=role,
                     organization=organization,
                     connection=connection,
                     message=message,
@@ -259,6 +288,7 @@ class Invitation(EmailedLink):
                     issued_at=at,
                     expires_at=at + LASTS,
                     send_after=at,
+                    **columns_of(role),
                 )
                 for key in folded
             )
@@ -327,7 +357,7 @@ class Invitation(EmailedLink):
         beyond = self.user.role_assignments.filter(given_by=self.invited_by).exclude(
             access.reach(Permission.INVITE_PEOPLE)
         )
-        if not access.may_give(Role(self.role), self.organization) or beyond.exists():
+        if self.held is None or not access.may_give(self.held, self.organization) or beyond.exists():
             return "inviter_may_not_give_role"
         return ""
 
@@ -339,7 +369,7 @@ class Invitation(EmailedLink):
         fresh = (
             Invitation.objects.of(self.enterprise)
             .select_for_update(of=("self",))
-            .select_related("user", "invited_by", "organization", "enterprise", "connection")
+            .select_related("user", "invited_by", "organization", "enterprise", "connection", "custom_role")
             .get(pk=self.pk)
         )
         obstacle = fresh.obstacle(at)

@@ -14,8 +14,8 @@ from django.utils.translation import gettext as _
 
 from audit.ids import new_id
 from invitations.models.invitation import Invitation
-from users.access import Access
-from users.models import Enterprise, Organization, Role, RoleAssignment, User
+from users.access import Access, Permission
+from users.models import AnyRole, CustomRole, Enterprise, Organization, Role, RoleAssignment, User
 
 if TYPE_CHECKING:
     from identity.models import Connection
@@ -36,7 +36,7 @@ class Step(IntEnum):
 class Place:
     """A role that was held, and where; None is the whole enterprise."""
 
-    role: Role
+    role: AnyRole
     organization: Organization | None
 
     def __str__(self) -> str:
@@ -44,7 +44,7 @@ class Place:
 
 
 def _held_by(user: User) -> list[list[str | None]]:
-    return [[given.role, given.organization_id] for given in user.ranked_roles]
+    return [[given.held.key, given.organization_id] for given in user.ranked_roles]
 
 
 class SwitchQuerySet(models.QuerySet["Switch"]):
@@ -66,7 +66,7 @@ class Switch(models.Model):
     user = models.OneToOneField(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="switch")
     email = models.EmailField(max_length=254)
     name = models.CharField(max_length=100, blank=True)
-    # [role, organization id or null], the highest first.
+    # [key of the role, organization id or null], the highest first.
     roles = models.JSONField(default=list)
     begun_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
     begun_at = models.DateTimeField(default=timezone.now)
@@ -109,14 +109,22 @@ class Switch(models.Model):
 
     @property
     def places(self) -> list[Place]:
-        """What the person held and gets back; without any role, a Viewer. An organization deleted since is left out."""
+        """What the person held and gets back; without any role, a Viewer. What was deleted since is left out."""
         known = {place.pk: place for place in Organization.objects.of(self.enterprise)}
+        roles = {role.key: role for role in (*Role, *CustomRole.objects.of(self.enterprise))}
         held = [
-            Place(Role(role), known.get(organization))
+            Place(roles[role], known.get(organization))
             for role, organization in self.roles
-            if organization is None or organization in known
+            if role in roles and (organization is None or organization in known)
         ]
         return held or [Place(Role.VIEWER, None)]
+
+    def _places_given_by(self, by: User) -> list[Place]:
+        """Return what the person gets back. Raises PermissionDenied when that is more than ``by`` may give."""
+        access, places = Access.of(by), self.places
+        if not all(access.may_give(place.role, place.organization, Permission.GIVE_ROLES) for place in places):
+            raise PermissionDenied
+        return places
 
     def connection(self) -> Connection | None:
         """Return the connection the person will use, or None when none that is enabled serves the place."""
@@ -139,10 +147,7 @@ class Switch(models.Model):
             connection = fresh.connection()
             if fresh.step != Step.INVITE or connection is None:
                 raise NotReady
-            access = Access.of(by)
-            if not all(access.may_give(place.role, place.organization) for place in fresh.places):
-                raise PermissionDenied
-            first, *others = fresh.places
+            first, *others = fresh._places_given_by(by)
             invitation = Invitation.issue(
                 enterprise=fresh.enterprise,
                 email=fresh.email,
@@ -170,7 +175,7 @@ class Switch(models.Model):
             if self.user is None:
                 raise NotReady
             self.user.enterprise = self.enterprise
-            for place in self.places if self.roles else []:
+            for place in self._places_given_by(by) if self.roles else []:
                 RoleAssignment.objects.give(
                     user=self.user, role=place.role, organization=place.organization, by=by, at=at
                 )

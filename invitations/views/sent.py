@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.contrib import messages
+from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import Count
 from django.http import Http404, HttpResponse
@@ -27,6 +28,7 @@ from invitations.models import (
 )
 from invitations.stories import tell
 from users.access import Permission, allowed
+from users.forms.acts import fresh_access
 from users.http import ConsoleRequest
 from users.models import User, fold_email
 
@@ -49,7 +51,9 @@ def index(request: ConsoleRequest) -> HttpResponse:
     inviters = list(User.objects.of(request.enterprise).filter(pk__in=mine.values("invited_by"))[:MOST_INVITERS])
     organizations = list(request.access.organizations(Permission.INVITE_PEOPLE))
     found = page(
-        _filtered(mine, chosen).select_related("organization", "invited_by", "connection"),
+        _filtered(mine, chosen)
+        .with_reach(request.access)
+        .select_related("organization", "invited_by", "connection", "custom_role"),
         by=("-issued_at", "-id"),
         cursor=request.GET.get("cursor", ""),
         size=PAGE,
@@ -112,10 +116,13 @@ def resend(request: ConsoleRequest, pk: str) -> HttpResponse:
 @allowed(Permission.INVITE_PEOPLE)
 @require_POST
 def revoke(request: ConsoleRequest, pk: str) -> HttpResponse:
-    """End the link, and forget the person who never came."""
+    """End the link, and forget the person who never came, unless that person has been given more roles since."""
     invitation = _invitation_or_404(request, pk)
     try:
         with transaction.atomic():
+            access = fresh_access(request, request.enterprise.lock())
+            if _mine(request).with_reach(access).filter(pk=pk, is_beyond=True).exists():
+                raise PermissionDenied
             invitation.revoke(by=request.user, at=timezone.now())
             record("invitation:revoked", enterprise=request.enterprise, request=request, target=invitation)
     except NotRedeemable as refusal:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from django.core.exceptions import PermissionDenied
 from django.http import Http404
@@ -14,8 +16,9 @@ pytestmark = pytest.mark.servers
 
 TABLE = {
     Role.ENTERPRISE_ADMIN: {
-        "see_dashboard", "see_people", "invite_people", "manage_people", "give_roles", "manage_organizations",
-        "manage_connections", "set_session_limits", "migrate_people", "see_audit_log", "close_enterprise",
+        "see_dashboard", "see_people", "invite_people", "manage_people", "give_roles", "manage_roles",
+        "manage_organizations", "manage_connections", "set_session_limits", "migrate_people", "see_audit_log",
+        "close_enterprise",
     },
     Role.ORGANIZATION_ADMIN: {"see_dashboard", "see_people", "invite_people", "manage_people", "give_roles"},
     Role.MANAGER: {"see_dashboard", "see_people", "invite_people"},
@@ -45,6 +48,12 @@ def test_who_may_give_which_role_where(
     assert access.giveable_roles(None, gives) == everywhere
     assert access.giveable_roles(cast.rotterdam, gives) == here
     assert access.giveable_roles(cast.oslo, gives) == elsewhere
+
+
+def test_a_higher_built_in_role_permits_all_that_a_lower_one_does() -> None:
+    """What they may give follows from what they permit, so the ranks have to be the same as the sets."""
+    for lower, higher in itertools.pairwise(sorted(Role, key=lambda role: role.rank)):
+        assert PERMISSIONS[lower] < PERMISSIONS[higher]
 
 
 def test_a_manager_invites_viewers_of_the_own_organization_only(cast: Cast) -> None:

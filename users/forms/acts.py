@@ -20,7 +20,15 @@ from audit.actions import Action
 from audit.models import Result, record
 from users.access import Access, Permission
 from users.http import ConsoleRequest
-from users.models import BreakGlassError, Enterprise, HasRolesError, LastAdminError, Session, User
+from users.models import (
+    BreakGlassError,
+    Enterprise,
+    HasRolesError,
+    LastAdminError,
+    RoleChangedError,
+    Session,
+    User,
+)
 
 
 class OwnAccountError(Exception):
@@ -48,6 +56,10 @@ REFUSALS: dict[type[Exception], tuple[str, str | Promise]] = {
         gettext_lazy(
             "%(name)s is the only break-glass account: the way in when the identity provider is down. It stays."
         ),
+    ),
+    RoleChangedError: (
+        "role_changed",
+        gettext_lazy("This role was changed or deleted a moment ago. Look at what it permits now, then give it."),
     ),
     OwnAccountError: (
         "own_account",

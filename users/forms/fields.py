@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterable
 from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
+from users.access import Access, Permission
 from users.emails import is_deliverable
+from users.models import Organization, Role
 from users.passwords import LONGEST
 
 # Zero-width joiners belong to the spelling of names in several scripts; every other invisible character is refused.
@@ -61,6 +64,26 @@ class EmailField(forms.EmailField):
             raise ValidationError(self.error_messages["invalid"], "invalid") if invalid else error from None
         if not is_deliverable(value):
             raise ValidationError(self.error_messages["invalid"], "invalid")
+
+
+class RoleField(forms.TypedChoiceField):
+    """One of the roles that may be given, by ``as_shown``: a role that was changed since it was looked at is none."""
+
+    default_error_messages = {
+        "required": _("Choose a role."),
+        "invalid_choice": _("Choose one of these roles. One that was changed or deleted a moment ago has to be "
+                            "looked at again."),
+    }  # fmt: skip
+
+    def offer(self, access: Access, organizations: Iterable[Organization], permission: Permission) -> None:
+        """Offer what ``access`` may give somewhere: built-in roles, the least first, then the enterprise's own."""
+        places = [None, *organizations]
+        giveable = {role.as_shown for place in places for role in access.giveable_roles(place, permission)}
+        # Who gives more than the least has chosen to.
+        built_in = [(role.as_shown, role.label) for role in reversed(Role) if role.as_shown in giveable]
+        own = [(role.as_shown, role.label) for role in access.custom_roles if role.as_shown in giveable]
+        self.choices = [(_("Built-in"), built_in), (_("Your own"), own)] if built_in and own else [*built_in, *own]
+        self.coerce = access.role_as_shown
 
 
 class NewPasswordField(forms.CharField):

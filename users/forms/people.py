@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from audit.keyset import Page, page
 from users.access import Permission
 from users.http import ConsoleRequest
-from users.models import Role, Status, User
+from users.models import Status, User
 from users.models.finding import ANY, BREAK_GLASS, PASSWORD, narrowed
 from users.models.user import UserQuerySet
 
@@ -53,7 +53,9 @@ class PeopleList:
             self._filter("status", gettext_lazy("Status"), [(s.value, str(s.label)) for s in Status]),
             self._filter("via", gettext_lazy("Signs in with"), self._ways()),
             self._filter(
-                "role", gettext_lazy("Role"), [(ANY, _("Has a role")), *((r.value, str(r.label)) for r in Role)]
+                "role",
+                gettext_lazy("Role"),
+                [(ANY, _("Has a role")), *((role.key, str(role.label)) for role in request.access.roles)],
             ),
             self._filter(
                 "organization",

@@ -13,12 +13,22 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from audit.actions import Action
-from users.access import Access, Permission
+from users.access import Access, Permission, is_for_enterprise_only
 from users.forms.acts import Act, consequence
+from users.forms.fields import RoleField
 from users.http import ConsoleRequest
-from users.models import Organization, Role, RoleAssignment, User
+from users.models import AnyRole, Organization, Role, RoleAssignment, User
 
 EVERYWHERE = "everywhere"
+
+
+def for_enterprise_only(role: AnyRole) -> str:
+    """Say why ``role`` cannot be given for one organization."""
+    if role == Role.ENTERPRISE_ADMIN:
+        return _("An Enterprise Admin is one for the whole enterprise. Choose that, or another role.")
+    return _("%(role)s permits what concerns the whole enterprise. Choose that, or another role.") % {
+        "role": role.label
+    }
 
 
 class GiveRole(Act):
@@ -26,7 +36,7 @@ class GiveRole(Act):
     permission = Permission.GIVE_ROLES
     danger = False
 
-    role = forms.ChoiceField(label=gettext_lazy("Role"))
+    role = RoleField(label=gettext_lazy("Role"))
     place = forms.ChoiceField(label=gettext_lazy("Where"))
 
     def __init__(self, request: ConsoleRequest, person: User, **kwargs: Any) -> None:
@@ -37,12 +47,8 @@ class GiveRole(Act):
         # With a choice there is no default: it would be the whole enterprise.
         choose = [("", _("Choose where"))] if whole and self.organizations else []
         places = choose + whole + [(o.pk, o.name) for o in self.organizations.values()]
-        roles = {
-            r for place in (None, *self.organizations.values()) for r in access.giveable_roles(place, self.permission)
-        }
         self.fields["place"].choices = places  # type: ignore[attr-defined]
-        # The least comes first: who gives more has chosen to.
-        self.fields["role"].choices = [(r.value, r.label) for r in reversed(Role) if r in roles]  # type: ignore[attr-defined]
+        self.fields["role"].offer(access, self.organizations.values(), self.permission)  # type: ignore[attr-defined]
 
     @property
     def url(self) -> str:
@@ -64,7 +70,7 @@ class GiveRole(Act):
     def done(self) -> str:
         return _("%(name)s is now %(role)s, %(place)s.") % {
             "name": self.person.label,
-            "role": Role(self.cleaned_data["role"]).label,
+            "role": self.given.get_role_display(),
             "place": self.given.place,
         }
 
@@ -80,19 +86,17 @@ class GiveRole(Act):
         data = self.cleaned_data
         if "role" not in data or "place" not in data:
             return data
-        role = Role(data["role"])
-        if role == Role.ENTERPRISE_ADMIN and self.organization:
-            self.add_error(
-                "place", _("An Enterprise Admin is one for the whole enterprise. Choose that, or another role.")
-            )
+        role = data["role"]
+        if self.organization and is_for_enterprise_only(role):
+            self.add_error("place", for_enterprise_only(role))
         elif not self.request.access.may_give(role, self.organization, self.permission):
             self.add_error("role", _("You cannot give this role there."))
-        elif self.person.role_assignments.filter(role=role, organization=self.organization).exists():
+        elif self.person.role_assignments.holding(role).filter(organization=self.organization).exists():
             self.add_error("role", _("%(name)s has this role there already.") % {"name": self.person.label})
         return data
 
     def act(self, person: User, access: Access, at: datetime) -> None:
-        role = Role(self.cleaned_data["role"])
+        role = access.role_as_shown(self.cleaned_data["role"].as_shown)
         if not access.may_give(role, self.organization, self.permission):
             raise PermissionDenied
         try:

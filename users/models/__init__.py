@@ -1,3 +1,11 @@
+from users.models.custom_role import (
+    MOST_CUSTOM_ROLES,
+    AnyRole,
+    CustomRole,
+    RoleChangedError,
+    RoleInUseError,
+    columns_of,
+)
 from users.models.enterprise import ClosedError, Enterprise, NotEmptyError, Obstacles, Organization, Region
 from users.models.held import HeldForm, OverError
 from users.models.mail import OutgoingEmail, Sendable
@@ -19,8 +27,11 @@ from users.models.user import (
 )
 
 __all__ = [
+    "MOST_CUSTOM_ROLES",
+    "AnyRole",
     "BreakGlassError",
     "ClosedError",
+    "CustomRole",
     "EmailTakenError",
     "Enterprise",
     "HasRolesError",
@@ -35,6 +46,8 @@ __all__ = [
     "Region",
     "Role",
     "RoleAssignment",
+    "RoleChangedError",
+    "RoleInUseError",
     "Sendable",
     "Session",
     "Status",
@@ -42,6 +55,7 @@ __all__ = [
     "TooManyTries",
     "User",
     "admins_to_tell",
+    "columns_of",
     "enterprise_admins",
     "fold_email",
     "keep_an_admin",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q
 
 from users.models.role_assignment import RoleAssignment
 from users.models.user import UserQuerySet
@@ -28,7 +28,7 @@ def narrowed(people: UserQuerySet, text: str, filters: Mapping[str, str]) -> Use
         people = people.filter(connection=via)
     roles = RoleAssignment.objects.filter(user=OuterRef("pk"))
     if role and role != ANY:
-        roles = roles.filter(role=role)
+        roles = roles.filter(Q(role=role) | Q(custom_role=role))
     if organization:
         roles = roles.filter(organization=organization)
     return people.filter(Exists(roles)) if role or organization else people

@@ -213,8 +213,8 @@ class User(AbstractBaseUser):
 
     @property
     def ranked_roles(self) -> list[RoleAssignment]:
-        """This person's roles, the highest first."""
-        return sorted(self.role_assignments.all(), key=lambda given: (-Role(given.role).rank, given.place))
+        """This person's roles: the built-in ones, the highest first, then the enterprise's own by name."""
+        return sorted(self.role_assignments.all(), key=lambda given: given.standing)
 
     @property
     def is_email_confirmed(self) -> bool:

@@ -21,7 +21,7 @@ from users.forms.acts import Delete, Disable, Enable, EndSessions
 from users.forms.email import KeepEmail, TakeProviderEmail
 from users.forms.roles import GiveRole, RevokeRoles
 from users.http import ConsoleRequest
-from users.models import Role, RoleAssignment, Status, User
+from users.models import RoleAssignment, Status, User
 
 RECENT = 4
 EVENTS = 50
@@ -137,16 +137,15 @@ def abilities(request: HttpRequest, pk: str) -> HttpResponse:
     """What this person can do, and through which role."""
     request = cast(ConsoleRequest, request)
     person = person_or_404(request, pk)
-    access = Access(person, person.role_assignments.select_related("organization"))
+    prefetch_related_objects([person], "role_assignments__organization")
+    access = Access(person, person.ranked_roles)
     rows = [{"words": permission.label, "through": _widest(access.through(permission))} for permission in Permission]
     return render(request, "users/abilities.html", head(request, person) | {"rows": rows})
 
 
 def _widest(assignments: list[RoleAssignment]) -> list[RoleAssignment]:
     """Leave out what an enterprise-wide role of the same person covers anyway."""
-    everywhere = [a for a in assignments if a.is_everywhere]
-    best = max(everywhere, key=lambda a: Role(a.role).rank, default=None)
-    return [best] if best else assignments
+    return [a for a in assignments if a.is_everywhere][:1] or assignments
 
 
 @allowed(Permission.SEE_PEOPLE)
