@@ -65,6 +65,7 @@ DAILY = (
             "users:give",
             "users:revoke",
             "users:end_person",
+            "users:who_can",
         ),
     ),
     NavItem(
@@ -84,6 +85,7 @@ DAILY = (
     NavItem(_("Audit log"), "scroll-text", "console:audit", Permission.SEE_AUDIT_LOG, ("console:audit",)),
 )
 ADVANCED: tuple[NavItem, ...] = (
+    NavItem(_("Roles"), "id-card", "users:roles", Permission.GIVE_ROLES, ("users:role",)),
     NavItem(
         _("Identity provider"),
         "key-round",

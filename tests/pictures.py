@@ -73,7 +73,7 @@ def furnish() -> tuple[dict[str, str], dict[str, tuple[str, bool]]]:
     from identity.models import Connection, Provider, Subject
     from invitations.models import Invitation
     from tests.cast import FIREFOX, make_user
-    from users.models import Enterprise, Method, Organization, Region, Role, User
+    from users.models import CustomRole, Enterprise, Method, Organization, Region, Role, RoleAssignment, User
     from users.sessions import SessionStore, sign_in
 
     now = timezone.now()
@@ -122,6 +122,24 @@ def furnish() -> tuple[dict[str, str], dict[str, tuple[str, bool]]]:
             if number == 5:
                 invitation.mark_refused("not_assigned", now - timedelta(hours=2))
     batch = _switching(halden, connection, ingrid, users, now)
+    lead = CustomRole.objects.create(
+        enterprise=halden, name="Terminal lead", created_by=ingrid, created_at=now - timedelta(days=9),
+        description="Runs a terminal: sees its people, brings in new ones, and ends their sessions.",
+        permissions=["see_dashboard", "see_people", "invite_people", "manage_people"],
+    )  # fmt: skip
+    auditor = CustomRole.objects.create(
+        enterprise=halden, name="Auditor", created_by=ingrid, created_at=now - timedelta(days=5),
+        description="Reads what happened, and changes nothing.",
+        permissions=["see_dashboard", "see_people", "see_audit_log"],
+    )  # fmt: skip
+    RoleAssignment.objects.bulk_create(
+        RoleAssignment(
+            enterprise=halden, user=user, custom_role=lead, organization=places[number % 3], given_by=ingrid,
+            given_at=now - timedelta(days=8),
+        )
+        for number, user in enumerate(users[3:14])
+    )  # fmt: skip
+    RoleAssignment.objects.create(enterprise=halden, user=users[20], custom_role=auditor, given_by=ingrid)
     active = [user for user in users if user.is_active]
     for day in range(30):
         moment = (now - timedelta(days=day)).replace(hour=7, minute=30)
@@ -160,6 +178,15 @@ def furnish() -> tuple[dict[str, str], dict[str, tuple[str, bool]]]:
         "user": ("users:detail", [users[2].pk], True),
         "invitations": ("invitations:list", [], True),
         "invite": ("invitations:invite", [], True),
+        "roles": ("users:roles", [], True),
+        "role": ("users:role", [lead.pk], True),
+        "role-people": ("users:role_people", [lead.pk], True),
+        "role-create": ("users:role_create", [], True),
+        "role-edit": ("users:role_edit", [lead.pk], True),
+        "role-delete": ("users:role_delete", [lead.pk], True),
+        "role-unassign": ("users:role_unassign", [lead.pk], True),
+        "who-can": ("users:who_can", [], True),
+        "abilities": ("users:abilities", [users[4].pk], True),
         "organizations": ("users:organizations", [], True),
         "audit-log": ("console:audit", [], True),
         "identity-provider": ("identity:connections", [], True),

@@ -14,8 +14,9 @@ from django.utils import timezone
 from identity.credentials import ClientKey, ClientSecret
 from identity.models import Connection, Provider, WaitingSubject
 from invitations.models import Batch, Invitation, Move, Switch
-from tests.cast import Cast, hold, make_user
-from users.models import HeldForm, Method, Role, RoleAssignment, Session, User
+from tests.cast import Cast, hold, make_role, make_user
+from users.access import Permission
+from users.models import CustomRole, HeldForm, Method, Role, RoleAssignment, Session, User
 
 # The people who try every route. All but Aiko hold their role for Rotterdam; Nora has none.
 ADMIN, ORGANIZATION_ADMIN, MANAGER, VIEWER, NOBODY = "aiko", "marcus", "tomas", "vera", "nora"
@@ -47,6 +48,7 @@ class World:
     waiting: WaitingSubject  # To be linked to Chloé.
     held: HeldForm
     move: Move  # Of Sara.
+    lead: CustomRole  # A role of Halden's own; Chloé has it, for Rotterdam.
 
     @classmethod
     def build(cls, cast: Cast) -> World:
@@ -65,6 +67,11 @@ class World:
             chosen={"users": [sara.pk], "text": "", "filters": {}},
         )  # fmt: skip
         key = ClientKey.publish(draft, at=timezone.now(), algorithm="ES256")
+        lead = make_role(cast.halden, "Terminal lead", Permission.SEE_PEOPLE, Permission.INVITE_PEOPLE)
+        chloes_role = chloe.role_assignments.get()
+        RoleAssignment.objects.create(
+            enterprise=cast.halden, user=chloe, custom_role=lead, organization=cast.rotterdam, given_by=cast.aiko
+        )
         vera = make_user(cast.halden, "Vera Lund", "vera.lund@halden.example", viewer)
         return cls(
             cast=cast,
@@ -89,7 +96,8 @@ class World:
                 expires_at=timezone.now() + timedelta(days=14),
             ),
             nora=make_user(cast.halden, "Nora Berg", "nora.berg@halden.example"),
-            chloes_role=chloe.role_assignments.get(),
+            lead=lead,
+            chloes_role=chloes_role,
             chloes_session=chloe.sessions.get(method=Method.PASSWORD),
             invitation=Invitation.issue(
                 enterprise=cast.halden,
@@ -108,12 +116,16 @@ class World:
 
 @dataclass(frozen=True)
 class Route:
-    """``who`` may use it; ``args`` are the ids it names, ``query`` those in its query; ``methods`` it answers."""
+    """``who`` may use it; ``args`` are the ids it names, ``query`` those in its query; ``methods`` it answers.
+
+    ``is_shared``: what it names is the enterprise's as a whole, so that the organization one looks after is no matter.
+    """
 
     who: frozenset[str]
     args: Callable[[World], list[str]] = lambda world: []
     methods: str = "GET"
     query: Callable[[World], dict[str, str]] = lambda world: {}
+    is_shared: bool = False
 
 
 def chloe(world: World) -> list[str]:
@@ -134,6 +146,10 @@ def draft(world: World) -> list[str]:
 
 def waiting(world: World) -> list[str]:
     return [world.waiting.pk]
+
+
+def lead(world: World) -> list[str]:
+    return [world.lead.pk]
 
 
 def switch(world: World) -> list[str]:
@@ -199,6 +215,18 @@ ROUTES: dict[str, Route] = {
     "identity:return_to": Route(ADMINISTERS, lambda w: [w.draft.pk, "1"], "POST"),
     "users:list": Route(SEES),
     "users:bulk_disable": Route(LOOKS_AFTER, methods=ASKS_AND_ACTS, query=lambda w: {"user": w.chloe.pk}),
+    "users:bulk_give_role": Route(
+        LOOKS_AFTER, methods=ASKS_AND_ACTS, query=lambda w: {"user": w.chloe.pk, "for": w.lead.pk}
+    ),
+    "users:bulk_revoke_role": Route(LOOKS_AFTER, methods=ASKS_AND_ACTS, query=lambda w: {"user": w.chloe.pk}),
+    "users:who_can": Route(SEES),
+    "users:roles": Route(LOOKS_AFTER),
+    "users:role": Route(LOOKS_AFTER, lead, is_shared=True),
+    "users:role_people": Route(LOOKS_AFTER, lead, is_shared=True),
+    "users:role_create": Route(ADMINISTERS, methods=ASKS_AND_ACTS, query=lambda w: {"copy": w.lead.pk}),
+    "users:role_edit": Route(ADMINISTERS, lead, ASKS_AND_ACTS),
+    "users:role_unassign": Route(LOOKS_AFTER, lead, ASKS_AND_ACTS, is_shared=True),
+    "users:role_delete": Route(ADMINISTERS, lead, ASKS_AND_ACTS),
     "users:detail": Route(SEES, chloe),
     "users:abilities": Route(SEES, chloe),
     "users:activity": Route(ADMINISTERS, chloe),

@@ -1,7 +1,9 @@
 """The entrance, one's own account, people, and the parts of an enterprise they belong to."""
 
-from django.urls import path
+from django.urls import path, register_converter
 
+from audit.ids import RowId
+from users.models import Role
 from users.views import (
     account,
     acts,
@@ -10,11 +12,22 @@ from users.views import (
     organizations,
     people,
     person,
+    roles,
     session,
     session_limits,
     sign_up,
     step_up,
+    who_can,
 )
+
+
+class RoleKey(RowId):
+    """The path converter for a role: the word for a built-in one, the id of one of the enterprise's own."""
+
+    regex = f"{'|'.join(Role.values)}|{RowId.regex}"
+
+
+register_converter(RoleKey, "role")
 
 app_name = "users"
 urlpatterns = [
@@ -39,6 +52,9 @@ urlpatterns = [
     path("account/held/<row:pk>/discard/", step_up.discard, name="held_discard"),
     path("users/", people.people_list, name="list"),
     path("users/disable/", people.bulk_disable, name="bulk_disable"),
+    path("users/roles/give/", people.bulk_give_role, name="bulk_give_role"),
+    path("users/roles/revoke/", people.bulk_revoke_role, name="bulk_revoke_role"),
+    path("users/who-can/", who_can.who_can, name="who_can"),
     path("users/<row:pk>/", person.detail, name="detail"),
     path("users/<row:pk>/abilities/", person.abilities, name="abilities"),
     path("users/<row:pk>/activity/", person.activity, name="activity"),
@@ -58,4 +74,11 @@ urlpatterns = [
     path("organizations/create/", organizations.create, name="organization_create"),
     path("organizations/<row:pk>/rename/", organizations.rename, name="organization_rename"),
     path("organizations/<row:pk>/delete/", organizations.delete, name="organization_delete"),
+    path("advanced/roles/", roles.roles, name="roles"),
+    path("advanced/roles/create/", roles.create, name="role_create"),
+    path("advanced/roles/<role:key>/", roles.role, name="role"),
+    path("advanced/roles/<role:key>/people/", roles.pick_people, name="role_people"),
+    path("advanced/roles/<row:key>/edit/", roles.edit, name="role_edit"),
+    path("advanced/roles/<row:key>/unassign/", roles.unassign, name="role_unassign"),
+    path("advanced/roles/<row:key>/delete/", roles.delete, name="role_delete"),
 ]
