@@ -13,7 +13,7 @@ from audit.models import Event, EventQuerySet
 from audit.sheets import Cells, as_csv
 from identity.models import Connection
 from invitations.models import Invitation
-from users.models import Enterprise, Organization, RoleAssignment, User
+from users.models import CustomRole, Enterprise, Organization, RoleAssignment, User
 
 # Bytes held in memory; what is larger goes to a temporary file.
 IN_MEMORY = 8 * 1024 * 1024
@@ -61,6 +61,7 @@ def _readme(enterprise: Enterprise) -> str:
         "Everything Gatehouse keeps for %(name)s (%(slug)s).\n\n"
         "people.csv         accounts, and how each signs in\n"
         "roles.csv          who has which role, and where\n"
+        "custom_roles.csv   roles of your own, and what each permits\n"
         "organizations.csv  the parts of the enterprise\n"
         "invitations.csv    who was invited, by whom, and what became of it\n"
         "connections.json   identity providers, with every revision of their settings\n"
@@ -126,6 +127,14 @@ def _roles(enterprise: Enterprise) -> Iterator[str]:
     return as_csv(("user_id", "email", "role", "where", "given_at", "given_by"), rows())
 
 
+def _custom_roles(enterprise: Enterprise) -> Iterator[str]:
+    rows = (
+        (role.pk, role.name, role.description, " ".join(role.permissions), role.created_at)
+        for role in CustomRole.objects.of(enterprise)
+    )
+    return lines(("id", "name", "description", "permissions", "created_at"), rows)
+
+
 def _organizations(enterprise: Enterprise) -> Iterator[str]:
     rows = Organization.objects.of(enterprise).values_list("id", "name", "created_at")
     return as_csv(("id", "name", "created_at"), rows)
@@ -133,7 +142,7 @@ def _organizations(enterprise: Enterprise) -> Iterator[str]:
 
 def _invitations(enterprise: Enterprise) -> Iterator[str]:
     def rows() -> Iterator[Cells]:
-        sent = Invitation.objects.of(enterprise).select_related("organization", "invited_by")
+        sent = Invitation.objects.of(enterprise).select_related("organization", "invited_by", "custom_role")
         for one in sent.order_by("issued_at", "id").iterator(chunk_size=CHUNK):
             yield (
                 one.email, one.get_role_display(), one.place, one.invited_by.email if one.invited_by else None,
@@ -153,6 +162,7 @@ def _audit(enterprise: Enterprise) -> Iterator[str]:
 TABLES: dict[str, Callable[[Enterprise], Iterator[str]]] = {
     "people": _people,
     "roles": _roles,
+    "custom_roles": _custom_roles,
     "organizations": _organizations,
     "invitations": _invitations,
     "audit": _audit,

@@ -161,6 +161,11 @@ def with_what_they_need(permissions: Iterable[Permission]) -> frozenset[Permissi
     return chosen.union(*(permission.needs for permission in chosen))
 
 
+def is_administrative(role: AnyRole) -> bool:
+    """Return whether ``role`` lets somebody administer more than people: what Organization Admins may not."""
+    return any(p.is_administrative and p not in _ORGANIZATION_ADMIN for p in permissions_of(role))
+
+
 def is_for_enterprise_only(role: AnyRole) -> bool:
     """Return whether ``role`` cannot be given for one organization."""
     return role == Role.ENTERPRISE_ADMIN or any(p.is_of_enterprise for p in permissions_of(role))

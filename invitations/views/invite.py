@@ -12,9 +12,8 @@ from django.views.decorators.http import require_http_methods
 from django_htmx.http import HttpResponseClientRedirect
 
 from invitations.forms import InviteForm
-from users.access import Permission, allowed
+from users.access import Permission, allowed, is_administrative
 from users.http import ConsoleRequest
-from users.models import Role
 from users.step_up import proof_asked
 
 
@@ -27,8 +26,8 @@ def invite(request: ConsoleRequest) -> HttpResponse:
         request.POST if request.method == "POST" else None, access=request.access, initial=_asked(request)
     )
     if form.is_valid():
-        gives_all = form.cleaned_data["role"] == Role.ENTERPRISE_ADMIN
-        if gives_all and (question := proof_asked(request)):
+        gives_much = is_administrative(form.cleaned_data["role"])
+        if gives_much and (question := proof_asked(request)):
             return question
         invitations = form.save(request)
         if invitations:

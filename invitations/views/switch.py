@@ -17,12 +17,12 @@ from audit.keyset import page
 from audit.models import record
 from invitations import tasks
 from invitations.models import HereAlready, NotReady, Step, Switch
-from users.access import Permission, allowed, person_or_404
+from users.access import Permission, allowed, is_administrative, person_or_404
 from users.forms.acts import Delete, refusal_of
 from users.forms.email import ChangeEmail
 from users.forms.roles import RevokeRoles
 from users.http import ConsoleRequest
-from users.models import Role, User, enterprise_admins
+from users.models import User, enterprise_admins
 from users.step_up import proof_asked
 
 PAGE = 50
@@ -146,7 +146,7 @@ def switch_invite(request: HttpRequest, pk: str) -> HttpResponse:
     """Invite the person again, with the same roles."""
     request = cast(ConsoleRequest, request)
     found = _switch_or_404(request, pk)
-    if _gives_all(found) and (question := proof_asked(request)):
+    if _gives_much(found) and (question := proof_asked(request)):
         return question
     try:
         with transaction.atomic():
@@ -170,7 +170,7 @@ def switch_give_up(request: HttpRequest, pk: str) -> HttpResponse:
     request = cast(ConsoleRequest, request)
     found = _switch_or_404(request, pk)
     gives_back = found.step == Step.FREE and bool(found.roles)
-    if gives_back and _gives_all(found) and (question := proof_asked(request)):
+    if gives_back and _gives_much(found) and (question := proof_asked(request)):
         return question
     try:
         with transaction.atomic():
@@ -186,8 +186,8 @@ def switch_give_up(request: HttpRequest, pk: str) -> HttpResponse:
     return redirect("invitations:migrate")
 
 
-def _gives_all(found: Switch) -> bool:
-    return any(place.role == Role.ENTERPRISE_ADMIN for place in found.places)
+def _gives_much(found: Switch) -> bool:
+    return any(is_administrative(place.role) for place in found.places)
 
 
 def _switch_or_404(request: ConsoleRequest, pk: str) -> Switch:

@@ -13,8 +13,9 @@ from django.utils import timezone
 from audit.models import Event, Result
 from identity.models import Connection
 from invitations.models import Invitation
-from tests.cast import PASSWORD, Browser, Cast, browser_of, enable_okta
-from users.models import ClosedError, Enterprise, OutgoingEmail, Role, Session, User
+from tests.cast import PASSWORD, Browser, Cast, browser_of, enable_okta, make_role
+from users.access import Permission
+from users.models import ClosedError, Enterprise, OutgoingEmail, Role, RoleAssignment, Session, User
 from users.models.enterprise import RETURN_WITHIN
 from users.tasks import delete_closed
 
@@ -141,6 +142,12 @@ def test_after_thirty_days_nothing_of_it_is_left_and_nothing_else_is_touched(cas
     okta = enable_okta(cast.halden, cast.aiko)
     User.objects.filter(pk=cast.marcus.pk).update(connection=okta)
     Connection.objects.create(enterprise=cast.halden, provider="okta", organization=cast.oslo, created_by=cast.aiko)
+    lead = make_role(cast.halden, "Lead", Permission.SEE_PEOPLE)
+    RoleAssignment.objects.create(enterprise=cast.halden, user=cast.marcus, custom_role=lead, organization=cast.oslo)
+    Invitation.issue(
+        enterprise=cast.halden, email="new@halden.example", role=lead, organization=None, connection=None,
+        by=cast.aiko, at=timezone.now(),
+    )  # fmt: skip
     exported_and_closed(browser_of(cast.aiko))
     strangers = User.objects.of(cast.stranger).count()
     Enterprise.objects.filter(pk=cast.halden.pk).update(closed_at=timezone.now() - RETURN_WITHIN)

@@ -12,8 +12,9 @@ from django.utils import timezone
 
 from audit.models import Event
 from invitations.models import Invitation
-from tests.cast import Cast, browser_of, enable_okta, make_user
-from users.models import Role, User
+from tests.cast import Cast, browser_of, enable_okta, make_role, make_user
+from users.access import Permission
+from users.models import Role, RoleAssignment, User
 
 pytestmark = [pytest.mark.servers, pytest.mark.django_db]
 
@@ -34,6 +35,9 @@ def test_every_row_is_there_and_none_of_another_enterprise(cast: Cast) -> None:
         enterprise=cast.halden, email="new@halden.example", role=Role.VIEWER, organization=cast.oslo, connection=None,
         by=cast.aiko, at=timezone.now(),
     )  # fmt: skip
+    lead = make_role(cast.halden, "Lead", Permission.SEE_PEOPLE, Permission.INVITE_PEOPLE)
+    make_role(cast.stranger, "Stranger lead", Permission.SEE_PEOPLE)
+    RoleAssignment.objects.create(enterprise=cast.halden, user=cast.tomas, custom_role=lead)
     zipped = export(cast)
     assert {row["email"] for row in table(zipped, "people")} == {
         user.email for user in User.objects.of(cast.halden)
@@ -41,7 +45,10 @@ def test_every_row_is_there_and_none_of_another_enterprise(cast: Cast) -> None:
     assert {(row["email"], row["role"], row["where"]) for row in table(zipped, "roles")} >= {
         (cast.aiko.email, "Enterprise Admin", "whole enterprise"),
         (cast.tomas.email, "Manager", "Rotterdam"),
+        (cast.tomas.email, "Lead", "whole enterprise"),
     }
+    (own,) = table(zipped, "custom_roles")
+    assert (own["name"], own["permissions"]) == ("Lead", "invite_people see_people")
     assert {row["name"] for row in table(zipped, "organizations")} == {"Oslo terminal", "Rotterdam"}
     assert [row["email"] for row in table(zipped, "invitations")] == ["new@halden.example"]
     assert json.loads(zipped.read("enterprise.json"))["slug"] == "halden"

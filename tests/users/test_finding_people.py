@@ -144,8 +144,8 @@ def test_searching_among_many_uses_the_index(cast: Cast) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO users_user (id, enterprise_id, email, email_folded, name, time_zone, password, is_break_glass,"
-            " created_at) SELECT 'crowd' || n, %s, n || '@halden.example', n || '@halden.example',"
-            " 'Person ' || md5(n::text), '', '!', false, now() FROM generate_series(1, 20000) AS n",
+            " is_email_kept, created_at) SELECT 'crowd' || n, %s, n || '@halden.example', n || '@halden.example',"
+            " 'Person ' || md5(n::text), '', '!', false, false, now() FROM generate_series(1, 20000) AS n",
             [cast.halden.pk],
         )
         cursor.execute("SELECT gin_clean_pending_list('user_search')")

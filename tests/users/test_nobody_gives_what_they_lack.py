@@ -25,7 +25,9 @@ from users.models import CustomRole, Enterprise, Organization, Role, RoleAssignm
 pytestmark = pytest.mark.servers
 
 EVERYTHING = sorted(TABLE[Role.ENTERPRISE_ADMIN])
-OF_ENTERPRISE = {"manage_roles", "manage_organizations", "manage_connections", "migrate_people", "see_audit_log"}
+OF_ENTERPRISE = {
+    "manage_roles", "manage_organizations", "manage_connections", "migrate_people", "see_audit_log", "close_enterprise",
+}  # fmt: skip
 # Drawn more often than the rest, or most steps would be refused for want of any right.
 USEFUL = ["see_people", "give_roles", "invite_people", "manage_roles"]
 some_permissions = st.sets(st.sampled_from(EVERYTHING + 2 * USEFUL), min_size=1, max_size=7)

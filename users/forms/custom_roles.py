@@ -161,6 +161,11 @@ class RoleForm(forms.Form):
         return changes and bool(self.people) and not self.cleaned_data["confirmed"]
 
     @property
+    def needs_proof(self) -> bool:
+        """Whether, once it is valid, it asks for a recent sign-in (``users.step_up``)."""
+        return any(permission.is_administrative for permission in self.chosen | self._before)
+
+    @property
     def done(self) -> str:
         name = self.cleaned_data["name"]
         if self.role is None:

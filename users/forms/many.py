@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy
 from audit.actions import Action
 from audit.ids import is_id
 from audit.models import Result, record, record_each
-from users.access import Access, Permission, is_for_enterprise_only
+from users.access import Access, Permission, is_administrative, is_for_enterprise_only
 from users.forms.acts import REFUSALS, fresh_access
 from users.forms.fields import RoleField
 from users.forms.roles import EVERYWHERE, for_enterprise_only
@@ -105,6 +105,11 @@ class RoleForMany(forms.Form):
         self.add_error(None, str(sentence))
 
     @property
+    def needs_proof(self) -> bool:
+        """Whether, once it is valid, it asks for a recent sign-in (``users.step_up``)."""
+        return False
+
+    @property
     def to_do(self) -> list[Chosen]:
         return [one for one in self.chosen if not one.obstacle]
 
@@ -146,6 +151,10 @@ class RoleForMany(forms.Form):
 
 class GiveToMany(RoleForMany):
     action = Action.ROLE_GIVEN
+
+    @property
+    def needs_proof(self) -> bool:
+        return is_administrative(self.cleaned_data["role"])
 
     def _places(self) -> list[tuple[str, str]]:
         places = super()._places()

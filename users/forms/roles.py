@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from audit.actions import Action
-from users.access import Access, Permission, is_for_enterprise_only
+from users.access import Access, Permission, is_administrative, is_for_enterprise_only
 from users.forms.acts import Act, consequence
 from users.forms.fields import RoleField
 from users.http import ConsoleRequest
@@ -76,7 +76,7 @@ class GiveRole(Act):
 
     @property
     def needs_proof(self) -> bool:
-        return self.cleaned_data["role"] == Role.ENTERPRISE_ADMIN
+        return is_administrative(self.cleaned_data["role"])
 
     @property
     def organization(self) -> Organization | None:

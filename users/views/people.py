@@ -17,6 +17,7 @@ from users.forms.many import Chosen, GiveToMany, RevokeFromMany, RoleForMany, ch
 from users.forms.people import PeopleList
 from users.http import ConsoleRequest
 from users.models import Status
+from users.step_up import proof_asked
 
 
 @allowed(Permission.SEE_PEOPLE)
@@ -128,7 +129,10 @@ def _answer(request: ConsoleRequest, form: RoleForMany, template: str) -> HttpRe
         return redirect("users:list")
     is_result, status = False, 200
     if request.method == "POST":
-        is_result = form.is_valid() and form.save()
+        is_valid = form.is_valid()
+        if is_valid and form.needs_proof and (question := proof_asked(request)):
+            return question
+        is_result = is_valid and form.save()
         status = 200 if is_result else 409 if form.is_refused else 422
     context = {"form": form, "chosen": form.chosen, "is_result": is_result}
     return render(request, template, context, status=status)

@@ -20,6 +20,7 @@ from users.forms.many import MOST_AT_ONCE
 from users.http import ConsoleRequest
 from users.models import MOST_CUSTOM_ROLES, AnyRole, CustomRole, Role, RoleAssignment
 from users.models.user import UserQuerySet
+from users.step_up import proof_asked
 
 PAGE = 50
 # How many of those who stand in the way are named.
@@ -191,6 +192,8 @@ def _answer(request: ConsoleRequest, form: RoleForm) -> HttpResponse:
         if form.is_valid():
             if form.has_to_be_confirmed:
                 return render(request, "users/role_confirm.html", {"form": form, "role": form.role})
+            if form.needs_proof and (question := proof_asked(request)):
+                return question
             if saved := form.save():
                 messages.success(request, form.done)
                 return redirect("users:role", saved.key)
