@@ -26,7 +26,7 @@ def test_a_role_from_its_making_to_its_end(house: House, visitor: Callable[[], V
     aiko.press("Create role")
     aiko.reads("Enter a name.")
     aiko.fill("Name", "Terminal lead")
-    aiko.fill("Description", "Runs a terminal.")
+    aiko.page.get_by_label("Description").fill("Runs a terminal.")
     aiko.page.get_by_label("Disable, enable and delete people").check()
     aiko.press("Create role")
     aiko.sees("Terminal lead")

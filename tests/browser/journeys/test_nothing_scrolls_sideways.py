@@ -17,7 +17,13 @@ from tests.routes import ROUTES, World
 pytestmark = pytest.mark.browser
 
 # Files, part of a page, and the way to the provider.
-NO_PAGES = {"console:audit_download", "identity:test", "invitations:batch_progress", "invitations:dry_run_download"}
+NO_PAGES = {
+    "console:audit_download",
+    "console:export",
+    "identity:test",
+    "invitations:batch_progress",
+    "invitations:dry_run_download",
+}
 ENTRANCE = ("/signup/", "/login/", "/e/halden/", "/e/halden/local/", "/e/halden/local/forgotten/", "/e/nobody/")
 
 
