@@ -71,17 +71,17 @@ class Permission(models.TextChoices):
     @property
     def explanation(self) -> str | Promise:
         """What it comes to, in a sentence."""
-        return _EXPLANATIONS[self]
+        return _EXPLANATIONS.get(self, "")
 
     @property
     def is_of_enterprise(self) -> bool:
         """Whether it is about the enterprise as a whole, so that it cannot be limited to an organization."""
-        return self in _OF_ENTERPRISE
+        return self not in _LIMITABLE
 
     @property
     def is_administrative(self) -> bool:
         """Whether it lets somebody change what others may do, or how they get in."""
-        return self in _ADMINISTRATIVE
+        return self not in _NOT_ADMINISTRATIVE
 
     @property
     def needs(self) -> frozenset[Permission]:
@@ -93,24 +93,24 @@ class Permission(models.TextChoices):
         return [permission for permission in Permission if permission in self.needs]
 
 
-_OF_ENTERPRISE = frozenset(
+# Named are the harmless ones: what comes to the catalogue later concerns the whole enterprise, and administers, unless
+# somebody says that it does not.
+_LIMITABLE = frozenset(
     {
-        Permission.MANAGE_ROLES,
-        Permission.MANAGE_ORGANIZATIONS,
-        Permission.MANAGE_CONNECTIONS,
-        Permission.MIGRATE_PEOPLE,
-        Permission.SEE_AUDIT_LOG,
-        Permission.CLOSE_ENTERPRISE,
-    }
-)
-_ADMINISTRATIVE = frozenset(
-    {
+        Permission.SEE_DASHBOARD,
+        Permission.SEE_PEOPLE,
+        Permission.INVITE_PEOPLE,
         Permission.MANAGE_PEOPLE,
         Permission.GIVE_ROLES,
-        Permission.MANAGE_ROLES,
-        Permission.MANAGE_CONNECTIONS,
-        Permission.MIGRATE_PEOPLE,
-        Permission.CLOSE_ENTERPRISE,
+    }
+)
+_NOT_ADMINISTRATIVE = frozenset(
+    {
+        Permission.SEE_DASHBOARD,
+        Permission.SEE_PEOPLE,
+        Permission.INVITE_PEOPLE,
+        Permission.MANAGE_ORGANIZATIONS,
+        Permission.SEE_AUDIT_LOG,
     }
 )
 _NEEDS: dict[Permission, frozenset[Permission]] = {
@@ -131,9 +131,10 @@ _EXPLANATIONS: dict[Permission, str | Promise] = {
     Permission.MANAGE_ROLES: _("Roles that permit no more than this one. A change holds at once for all who have it."),
     Permission.MANAGE_ORGANIZATIONS: _("The parts of the enterprise that roles and connections are limited to."),
     Permission.MANAGE_CONNECTIONS: _("Decides how everyone signs in. Give it as you would give Enterprise Admin."),
+    Permission.SET_SESSION_LIMITS: _("After how long people have to sign in again."),
     Permission.MIGRATE_PEOPLE: _("From a password to the provider, with their roles."),
     Permission.SEE_AUDIT_LOG: _("Everything that happened in the enterprise, with names and addresses."),
-    Permission.CLOSE_ENTERPRISE: _("Nobody signs in any more, and thirty days later everything is gone."),
+    Permission.CLOSE_ENTERPRISE: _("Everything as files. Once it is closed nobody signs in, and later all is gone."),
 }
 
 _VIEWER = frozenset({Permission.SEE_DASHBOARD, Permission.SEE_PEOPLE})

@@ -26,7 +26,8 @@ pytestmark = pytest.mark.servers
 
 EVERYTHING = sorted(TABLE[Role.ENTERPRISE_ADMIN])
 OF_ENTERPRISE = {
-    "manage_roles", "manage_organizations", "manage_connections", "migrate_people", "see_audit_log", "close_enterprise",
+    "manage_roles", "manage_organizations", "manage_connections", "set_session_limits", "migrate_people",
+    "see_audit_log", "close_enterprise",
 }  # fmt: skip
 # Drawn more often than the rest, or most steps would be refused for want of any right.
 USEFUL = ["see_people", "give_roles", "invite_people", "manage_roles"]

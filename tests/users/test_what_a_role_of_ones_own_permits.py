@@ -20,6 +20,10 @@ def _kari(cast: Cast, role: CustomRole, organization: Organization | None = None
     return make_user(cast.halden, "Kari Moe", "kari@halden.example", (role, organization))
 
 
+def test_every_permission_says_what_it_comes_to() -> None:
+    assert [permission for permission in Permission if not str(permission.explanation).endswith(".")] == []
+
+
 def test_it_permits_what_is_in_it_where_it_was_given(cast: Cast) -> None:
     kari = _kari(cast, make_role(cast.halden, "Lead", *SEES, Permission.INVITE_PEOPLE), cast.oslo)
     access = Access.of(kari)
