@@ -223,7 +223,7 @@ ROUTES: dict[str, Route] = {
     "users:roles": Route(LOOKS_AFTER),
     "users:role": Route(LOOKS_AFTER, lead, is_shared=True),
     "users:role_people": Route(LOOKS_AFTER, lead, is_shared=True),
-    "users:role_create": Route(ADMINISTERS, methods=ASKS_AND_ACTS, query=lambda w: {"copy": w.lead.pk}),
+    "users:role_create": Route(ADMINISTERS, methods=ASKS_AND_ACTS),
     "users:role_edit": Route(ADMINISTERS, lead, ASKS_AND_ACTS),
     "users:role_unassign": Route(LOOKS_AFTER, lead, ASKS_AND_ACTS, is_shared=True),
     "users:role_delete": Route(ADMINISTERS, lead, ASKS_AND_ACTS),
