@@ -132,7 +132,7 @@ def _custom_roles(enterprise: Enterprise) -> Iterator[str]:
         (role.pk, role.name, role.description, " ".join(role.permissions), role.created_at)
         for role in CustomRole.objects.of(enterprise)
     )
-    return lines(("id", "name", "description", "permissions", "created_at"), rows)
+    return as_csv(("id", "name", "description", "permissions", "created_at"), rows)
 
 
 def _organizations(enterprise: Enterprise) -> Iterator[str]:

@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("invitations", "0003_switches"),
+        ("invitations", "0004_moves_in_batches"),
         ("users", "0011_custom_roles"),
     ]
 
