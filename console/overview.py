@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
-from django.db.models import Count, F, Q, Sum
+from django.db.models import Count, Exists, F, OuterRef, Q, Sum
 from django.db.models.functions import TruncDate
 from django.urls import reverse
 from django.utils.functional import Promise
@@ -165,6 +165,11 @@ class Checklist:
         return all(step.is_done for step in self.steps)
 
 
+def _any(model: type[Invitation] | type[Batch]) -> Exists:
+    """Ask whether the enterprise of the row has any of these."""
+    return Exists(model.objects.filter(enterprise=OuterRef("pk")))
+
+
 def _switch_step(movable: int) -> Step:
     title = ngettext(
         "Switch the person who still uses a password", "Switch the %(n)d people who still use a password", movable
@@ -319,11 +324,14 @@ class Overview:
         days = sign_ins_by_day(events, zone, at.astimezone(zone).date())
         checklist, needs = None, list[Need]()
         if access.may(Permission.MANAGE_CONNECTIONS):
-            invited = Invitation.objects.of(enterprise).exists()
+            invited, begun = (
+                Enterprise.objects.filter(pk=enterprise.pk)
+                .annotate(invited=_any(Invitation), begun=_any(Batch))
+                .values_list("invited", "begun")
+                .get()
+            )
             # Once somebody has begun to switch people, who is left with a password is left on purpose.
-            to_switch = people.movable if connection and connection.is_enabled else 0
-            if to_switch and Batch.objects.of(enterprise).exists():
-                to_switch = 0
+            to_switch = people.movable if connection and connection.is_enabled and not begun else 0
             revision = connection.latest if connection else None
             checklist = Checklist.of(access.user, connection, revision, invited, to_switch)
             needs = needs_of(enterprise, connection, revision, at)

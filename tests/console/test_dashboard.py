@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.db import connection
@@ -13,6 +14,7 @@ from audit.actions import Action
 from audit.models import Event
 from console.overview import Overview
 from tests.cast import Cast, browser_of, enable_okta, make_user
+from tests.invitations.switching import begin, switching
 from users.access import Access
 from users.models import Method
 
@@ -40,8 +42,26 @@ def test_the_checklist_goes_away_when_all_of_it_is_done(cast: Cast) -> None:
         connection=made, by=cast.ingrid, at=timezone.now(),
     )  # fmt: skip
     page = _page(cast)
+    assert "Switch the 4 people who still use a password" in page
+    assert 'href="/advanced/switch/"' in page
+    # Whoever is left with a password once somebody has begun to switch people is left on purpose.
+    begin(browser_of(cast.aiko), cast.tomas)
+    page = _page(cast)
     assert " done</span>" not in page
     assert "halden.okta.com" in page
+
+
+def test_a_batch_is_one_line_of_what_happened_and_who_is_stuck_in_it_needs_somebody(cast: Cast) -> None:
+    okta = enable_okta(cast.halden, cast.ingrid)
+    marcus, tomas = switching(cast, okta, cast.marcus, cast.tomas)
+    marcus.mark_refused("not_assigned", timezone.now())
+    tomas.mark_bounced("No such mailbox", timezone.now())
+    page = _page(cast)
+    assert "Marcus Feld could not switch" in page
+    assert "The switch link of Tomás Herrera bounced" in page
+    overview = Overview.of(cast.halden, Access.of(cast.aiko), timezone.now(), ZoneInfo("UTC"))
+    assert "batch:begun" in [event.action for event in overview.activity]
+    assert "switch:begun" not in [event.action for event in overview.activity]
 
 
 def test_people_and_sign_ins_are_counted_by_state_and_day(cast: Cast) -> None:
