@@ -66,6 +66,7 @@ DAILY = (
             "users:revoke",
             "users:end_person",
             "users:who_can",
+            "users:reset_factors",
         ),
     ),
     NavItem(
@@ -99,6 +100,13 @@ ADVANCED: tuple[NavItem, ...] = (
         "users:session_limits",
         Permission.SET_SESSION_LIMITS,
         ("users:session_limits",),
+    ),
+    NavItem(
+        _("Local sign-in"),
+        "lock-keyhole",
+        "users:local_sign_in",
+        Permission.MANAGE_SIGN_IN,
+        ("users:local_sign_in",),
     ),
     NavItem(
         _("Switch people"),

@@ -72,7 +72,8 @@ def _readme(enterprise: Enterprise) -> str:
 
 
 def _enterprise(enterprise: Enterprise) -> dict[str, object]:
-    names = ("id", "name", "slug", "region", "created_at", "idle_minutes", "session_hours")
+    names = ("id", "name", "slug", "region", "created_at", "idle_minutes", "session_hours",
+             "is_second_factor_required")  # fmt: skip
     return {name: getattr(enterprise, name) for name in names}
 
 
@@ -100,21 +101,29 @@ def _connections(enterprise: Enterprise) -> list[dict[str, object]]:
 
 def _people(enterprise: Enterprise) -> Iterator[str]:
     def rows() -> Iterator[Cells]:
-        people = User.objects.of(enterprise).order_by("listed_as", "id").select_related("connection")
-        for user in people.prefetch_related("subjects").iterator(chunk_size=CHUNK):
+        people = (
+            User.objects.of(enterprise).order_by("listed_as", "id").select_related("connection", "authenticator_app")
+        )
+        for user in people.prefetch_related("subjects", "passkeys").iterator(chunk_size=CHUNK):
             known = [f"{subject.sub} at {subject.issuer}" for subject in user.subjects.all()]
             yield (
                 user.pk, user.name, user.email, user.status.value,
-                user.connection.label if user.connection else "password", " ".join(known), user.is_break_glass,
+                user.connection.label if user.connection else "password", " ".join(known), _factors(user),
+                user.is_break_glass,
                 user.created_at, user.email_confirmed_at, user.joined_at, user.last_login, user.disabled_at,
                 user.time_zone,
             )  # fmt: skip
 
     return as_csv(
-        ("id", "name", "email", "status", "signs_in_with", "known_as", "is_break_glass", "created_at",
+        ("id", "name", "email", "status", "signs_in_with", "known_as", "second_factors", "is_break_glass", "created_at",
          "email_confirmed_at", "joined_at", "last_sign_in_at", "disabled_at", "time_zone"),
         rows(),
     )  # fmt: skip
+
+
+def _factors(user: User) -> str:
+    app = [_("Authenticator app")] if hasattr(user, "authenticator_app") else []
+    return ", ".join([*app, *(passkey.name for passkey in user.passkeys.all())])
 
 
 def _roles(enterprise: Enterprise) -> Iterator[str]:

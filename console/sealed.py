@@ -19,7 +19,7 @@ from audit.actions import Action
 from audit.models import Event, record
 from identity.credentials import ClientKey, ClientSecret
 from identity.models import Grant
-from users.models import HeldForm
+from users.models import AuthenticatorApp, HeldForm
 from users.sealing import SealBroken, seal, unseal
 
 BATCH = 500
@@ -75,6 +75,7 @@ SEALED = (
     SealedColumn(ClientKey, "sealed", needs=("connection",)),
     SealedColumn(Grant, "refresh_sealed", needs=("session",)),
     SealedColumn(HeldForm, "sealed"),
+    SealedColumn(AuthenticatorApp, "secret_sealed"),
 )
 
 

@@ -21,6 +21,7 @@ Gatehouse is up.
 
   Begin here        http://eu.localhost:{port}/signup/
   Mail shows up at  http://127.0.0.1:{mail}/
+  Second factor     any authenticator app, a passkey of this device, or without either http://127.0.0.1:{mail}/codes/
 
   To paste in Advanced → Identity provider → Okta (demo Okta, http://127.0.0.1:{okta}/):
     Issuer URI      {issuer}

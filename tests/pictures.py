@@ -61,9 +61,13 @@ def main(folder: Path, pages: list[str]) -> None:
         server.wait(timeout=10)
 
 
-def furnish() -> tuple[dict[str, str], dict[str, tuple[str, bool]]]:
-    """Make Halden Freight and a month of its life; return Ingrid's cookies and (address, signed in) by page name."""
+def furnish() -> tuple[list[dict[str, str]], dict[str, tuple[str, bool]]]:
+    """Make Halden Freight and a month of its life; return cookies and (address, signed in) by page name.
+
+    The cookies are Ingrid's, who is signed in, and those of Dana, whose password was right a moment ago.
+    """
     from django.conf import settings
+    from django.http import HttpResponse
     from django.test import RequestFactory
     from django.urls import reverse
     from django.utils import timezone
@@ -73,6 +77,8 @@ def furnish() -> tuple[dict[str, str], dict[str, tuple[str, bool]]]:
     from identity.models import Connection, Provider, Subject
     from invitations.models import Invitation
     from tests.cast import FIREFOX, make_user
+    from tests.factors import give_app, give_codes, give_passkey
+    from users import halfway
     from users.models import CustomRole, Enterprise, Method, Organization, Region, Role, RoleAssignment, User
     from users.sessions import SessionStore, sign_in
 
@@ -171,7 +177,14 @@ def furnish() -> tuple[dict[str, str], dict[str, tuple[str, bool]]]:
     request.session = SessionStore()
     # As a password account, so that the pictures show an ordinary day and not an emergency.
     sign_in(request, ingrid, Method.PASSWORD)
-    cookies = {settings.SESSION_COOKIE_NAME: request.session.session_key or ""}
+    inside = {settings.SESSION_COOKIE_NAME: request.session.session_key or ""}
+    for factor in (give_app, give_passkey, give_codes):
+        factor(ingrid)
+    dana = make_user(halden, "Dana Whitfield", "dana.whitfield.ops@halden.example")
+    at_the_door = HttpResponse()
+    here = RequestFactory().get("/", headers={"host": halden.host})
+    halfway.keep(at_the_door, here, dana, lasts=halfway.LASTS_TO_ENROL, wanted="", is_drill=False)
+    outside = {halfway.COOKIE: at_the_door.cookies[halfway.COOKIE].value}
     addresses = {
         "dashboard": ("console:dashboard", [], True),
         "users": ("users:list", [], True),
@@ -195,12 +208,17 @@ def furnish() -> tuple[dict[str, str], dict[str, tuple[str, bool]]]:
         "switch-batch": ("invitations:batch", [batch], True),
         "switch-step-by-step": ("invitations:migrate", [], True),
         "account": ("users:account", [], True),
+        "local-sign-in-rules": ("users:local_sign_in", [], True),
+        "second-factor": ("users:enrol", ["halden"], False),
+        "passkey": ("users:enrol_passkey", ["halden"], False),
         "sign-in": ("users:enterprise", ["halden"], False),
         "local-sign-in": ("users:local", ["halden"], False),
         "sign-up": ("users:signup", [], False),
         "find-enterprise": ("console:login", [], False),
     }
-    return cookies, {name: (reverse(route, args=args), inside) for name, (route, args, inside) in addresses.items()}
+    return [inside, outside], {
+        name: (reverse(route, args=args), inside) for name, (route, args, inside) in addresses.items()
+    }
 
 
 def _switching(halden, connection, ingrid, users, now: datetime) -> str:  # type: ignore[no-untyped-def]
@@ -246,7 +264,7 @@ def _event(enterprise, at: datetime, action, actor, target, **fields) -> None:  
     )  # fmt: skip
 
 
-def photograph(folder: Path, addresses: dict[str, tuple[str, bool]], cookies: dict[str, str]) -> None:
+def photograph(folder: Path, addresses: dict[str, tuple[str, bool]], cookies: list[dict[str, str]]) -> None:
     from playwright.sync_api import sync_playwright
 
     from tests.browser.chromium import launch
@@ -256,9 +274,12 @@ def photograph(folder: Path, addresses: dict[str, tuple[str, bool]], cookies: di
         browser = launch(playwright)
         for scheme in ("light", "dark"):
             for width in WIDTHS:
-                inside = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)
-                inside.add_cookies([{"name": n, "value": v, "url": origin} for n, v in cookies.items()])
-                outside = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)
+                contexts = []
+                for kept in cookies:
+                    context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)
+                    context.add_cookies([{"name": n, "value": v, "url": origin} for n, v in kept.items()])
+                    contexts.append(context)
+                inside, outside = contexts
                 for name, (path, is_inside) in addresses.items():
                     page = (inside if is_inside else outside).new_page()
                     page.goto(origin + path)

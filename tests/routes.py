@@ -15,8 +15,9 @@ from identity.credentials import ClientKey, ClientSecret
 from identity.models import Connection, Provider, WaitingSubject
 from invitations.models import Batch, Invitation, Move, Switch
 from tests.cast import Cast, hold, make_role, make_user
+from tests.factors import App, give_app, give_passkey
 from users.access import Permission
-from users.models import CustomRole, HeldForm, Method, Role, RoleAssignment, Session, User
+from users.models import CustomRole, HeldForm, Method, Passkey, Role, RoleAssignment, Session, User
 
 # The people who try every route. All but Aiko hold their role for Rotterdam; Nora has none.
 ADMIN, ORGANIZATION_ADMIN, MANAGER, VIEWER, NOBODY = "aiko", "marcus", "tomas", "vera", "nora"
@@ -38,11 +39,13 @@ class World:
     chloe: User  # The person things are done to: Viewer of Rotterdam.
     vera: User
     nora: User
+    apps: dict[str, App]  # By email: everybody who tries the routes has one.
     draft: Connection
     key: ClientKey  # Of the draft, and so is the secret.
     secret: ClientSecret
     chloes_role: RoleAssignment
     chloes_session: Session
+    chloes_passkey: Passkey
     invitation: Invitation  # To be a Viewer of Rotterdam.
     switch: Switch  # Of Vera.
     waiting: WaitingSubject  # To be linked to Chloé.
@@ -57,6 +60,7 @@ class World:
         viewer = (Role.VIEWER, cast.rotterdam)
         chloe = make_user(cast.halden, "Chloé Martin", "chloe.martin@halden.example", viewer)
         browser_of(chloe)
+        give_passkey(chloe)
         draft = Connection.objects.create(enterprise=cast.halden, provider=Provider.OKTA, created_by=cast.aiko)
         draft.revise(
             by=cast.aiko, at=timezone.now(), secret="s", issuer="https://login.halden.example", client_id="0oab8k2w"
@@ -73,8 +77,11 @@ class World:
             enterprise=cast.halden, user=chloe, custom_role=lead, organization=cast.rotterdam, given_by=cast.aiko
         )
         vera = make_user(cast.halden, "Vera Lund", "vera.lund@halden.example", viewer)
+        nora = make_user(cast.halden, "Nora Berg", "nora.berg@halden.example")
+        people = (cast.aiko, cast.marcus, cast.tomas, vera, nora, cast.mallory)
         return cls(
             cast=cast,
+            apps={person.email: give_app(person) for person in people},
             draft=draft,
             key=key,
             secret=draft.secrets.get(),
@@ -95,10 +102,11 @@ class World:
                 listed_as=f"{sara.name} {sara.email}".lower(),
                 expires_at=timezone.now() + timedelta(days=14),
             ),
-            nora=make_user(cast.halden, "Nora Berg", "nora.berg@halden.example"),
+            nora=nora,
             lead=lead,
             chloes_role=chloes_role,
             chloes_session=chloe.sessions.get(method=Method.PASSWORD),
+            chloes_passkey=chloe.passkeys.get(),
             invitation=Invitation.issue(
                 enterprise=cast.halden,
                 email="lena.fischer@halden.example",
@@ -180,6 +188,13 @@ ROUTES: dict[str, Route] = {
     "users:change_password": Route(ANYONE, methods=ASKS_AND_ACTS),
     "users:send_confirmation": Route(ANYONE, methods="POST"),
     "users:end_other_sessions": Route(ANYONE, methods="POST"),
+    # Everybody has an app.
+    "users:add_app": Route(ANYONE, methods=ASKS_AND_ACTS),
+    "users:remove_app": Route(ANYONE, methods=ASKS_AND_ACTS),
+    "users:add_passkey": Route(ANYONE, methods=ASKS_AND_ACTS),
+    "users:rename_passkey": Route(frozenset(), lambda w: [w.chloes_passkey.pk], ASKS_AND_ACTS),
+    "users:remove_passkey": Route(frozenset(), lambda w: [w.chloes_passkey.pk], ASKS_AND_ACTS),
+    "users:new_codes": Route(ANYONE, methods=ASKS_AND_ACTS),
     # One's own only: there are other pages for those who look after Chloé.
     "users:end_session": Route(frozenset(), lambda w: [w.chloes_session.handle], "POST"),
     "users:prove": Route(ANYONE, methods=ASKS_AND_ACTS),
@@ -239,9 +254,11 @@ ROUTES: dict[str, Route] = {
     "users:give_role": Route(LOOKS_AFTER, chloe, ASKS_AND_ACTS),
     "users:revoke_roles": Route(LOOKS_AFTER, chloe, ASKS_AND_ACTS),
     "users:revoke_role": Route(LOOKS_AFTER, lambda w: [w.chloe.pk, w.chloes_role.pk], ASKS_AND_ACTS),
+    "users:reset_factors": Route(LOOKS_AFTER, chloe, ASKS_AND_ACTS),
     "users:end_person_sessions": Route(LOOKS_AFTER, chloe, ASKS_AND_ACTS),
     "users:end_person_session": Route(LOOKS_AFTER, lambda w: [w.chloe.pk, w.chloes_session.handle], "POST"),
     "users:session_limits": Route(ADMINISTERS, methods=ASKS_AND_ACTS),
+    "users:local_sign_in": Route(ADMINISTERS, methods=ASKS_AND_ACTS),
     "users:organizations": Route(ADMINISTERS),
     "users:organization_create": Route(ADMINISTERS, methods=ASKS_AND_ACTS),
     "users:organization_rename": Route(ADMINISTERS, rotterdam, ASKS_AND_ACTS),
@@ -293,7 +310,10 @@ PUBLIC: frozenset[str] = frozenset(
         "invitations:open",
         "invitations:opened",
         "users:confirm",
+        "users:enrol",
+        "users:enrol_passkey",
         "users:enterprise",
+        "users:factor",
         "users:forgotten",
         "users:local",
         "users:reset",

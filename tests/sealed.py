@@ -9,7 +9,7 @@ from django.db.models import Model
 from identity.credentials import ClientKey
 from identity.models import Connection, Grant
 from tests.cast import Cast, browser_of, enable_okta, hold
-from users.models import Session
+from users.models import Factors, Session
 from users.sealing import seal
 
 SECRETS = ("the first secret", "the second secret")
@@ -63,9 +63,19 @@ def held_forms(cast: Cast) -> Pair:
     return pair[0], pair[1]
 
 
+def authenticator_apps(cast: Cast) -> Pair:
+    """The secrets of two people's apps."""
+    pair = []
+    for user, secret in zip((cast.aiko, cast.marcus), SECRETS, strict=True):
+        app = Factors(user).add_app(secret, 0, user.created_at)
+        pair.append(app)
+    return pair[0], pair[1]
+
+
 SAMPLES: dict[str, Callable[[Cast], Pair]] = {
     "identity.ClientSecret.sealed": client_secrets,
     "identity.ClientKey.sealed": client_keys,
     "identity.Grant.refresh_sealed": grants,
     "users.HeldForm.sealed": held_forms,
+    "users.AuthenticatorApp.secret_sealed": authenticator_apps,
 }

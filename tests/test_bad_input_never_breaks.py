@@ -20,7 +20,9 @@ from django.urls import reverse
 from identity.models import Provider
 from invitations import cookies
 from tests.cast import PASSWORD, Browser, Cast, browser_of
+from tests.factors import enter_password
 from tests.routes import PUBLIC, ROUTES, World
+from users import enrolment, halfway
 from users.middleware import LAST_ENTERPRISE_COOKIE
 from users.models import Role
 from users.throttling import COOKIE
@@ -66,11 +68,11 @@ RAW = {"latin-1": b"%E9%FF", "half a letter": b"%ED%A0%80", "half an escape": b"
 
 # Every name that anything of ours reads from a query or a form.
 FIELDS = (
-    "accepted_origins", "action", "at", "by", "client_authentication", "client_id", "client_secret", "code",
-    "connection", "current", "cursor", "email", "emails", "error", "error_description", "iss", "issuer", "leave_out",
-    "message", "name", "next", "organization", "password", "person", "place", "prompt", "provider", "q", "region",
-    "result", "revision", "role", "scope", "scopes", "since", "slug", "sort", "state", "status", "time_zone", "until",
-    "use_issuer", "user", "via", "where", "your_name",
+    "accepted_origins", "action", "at", "by", "challenge", "client_authentication", "client_id", "client_secret",
+    "code", "connection", "current", "cursor", "email", "emails", "error", "error_description", "iss", "issuer",
+    "leave_out", "message", "name", "next", "organization", "passkey", "password", "person", "place", "prompt",
+    "provider", "q", "recovery", "region", "result", "revision", "role", "scope", "scopes", "second_factor", "since",
+    "slug", "sort", "state", "status", "time_zone", "until", "use_issuer", "user", "via", "where", "your_name",
 )  # fmt: skip
 
 
@@ -81,11 +83,17 @@ GOOD: dict[str, dict[str, str]] = {
         "password": PASSWORD,
     },
     "users:local": {"email": "ingrid.solberg@halden.example", "password": PASSWORD},
+    "users:factor": {"passkey": '{"id": "x"}', "challenge": "dev.AAAA"},
+    "users:enrol": {"code": "123456"},
+    "users:enrol_passkey": {"name": "Laptop", "passkey": '{"id": "x"}', "challenge": "dev.AAAA"},
     "users:forgotten": {"email": "ingrid.solberg@halden.example"},
     "console:login": {"where": "halden"},
     "invitations:accept": {"name": "Lena Fischer", "password": PASSWORD},
     "users:profile": {"name": "Aiko", "time_zone": "Europe/Oslo"},
     "users:change_password": {"current": PASSWORD, "password": "a longer password than that"},
+    "users:add_app": {"code": "123456"},
+    "users:add_passkey": {"name": "Laptop", "passkey": '{"id": "x"}', "challenge": "dev.AAAA"},
+    "users:local_sign_in": {"second_factor": "optional"},
     "users:change_email": {"email": "c.martin@halden.example"},
     "users:give_role": {"role": Role.MANAGER.value, "place": "everywhere"},
     "users:organization_create": {"name": "Bergen"},
@@ -126,7 +134,10 @@ PUBLIC_ARGS: dict[str, Callable[[World], list[str]]] = {
     ),
     "invitations:open": lambda world: [world.invitation.token],
     "users:confirm": lambda world: [world.chloe.pk, "c0ffee-0123"],
+    "users:enrol": lambda world: ["halden"],
+    "users:enrol_passkey": lambda world: ["halden"],
     "users:enterprise": lambda world: ["halden"],
+    "users:factor": lambda world: ["halden"],
     "users:forgotten": lambda world: ["halden"],
     "users:local": lambda world: ["halden"],
     "users:reset": lambda world: [world.chloe.pk, "c0ffee-0123"],
@@ -143,10 +154,13 @@ def _args(world: World, name: str) -> list[str]:
 
 
 def _browser(world: World, name: str) -> Browser:
-    """An Enterprise Admin's, and for the entrance one of nobody who is known, with an invitation opened in it."""
+    """An Enterprise Admin's, and for the entrance one of nobody who is known, with an invitation opened in it, and a
+    password given.
+    """
     if name in ROUTES:
         return browser_of(world.cast.aiko)
     browser = Browser(world.cast.halden)
+    enter_password(browser, world.cast.aiko if name == "users:factor" else world.cast.oluwaseun)
     type(world.invitation).objects.update(token_hash="")
     world.invitation.keep_token()
     browser.get(reverse("invitations:open", args=[world.invitation.token]))
@@ -210,9 +224,13 @@ def test_nonsense_in_an_address(world: World, method: str) -> None:
                 _never_breaks(browser, method, reverse(name, args=args).replace(f"/{part}/", f"/{value}/"))
 
 
-@pytest.mark.parametrize(
-    "cookie", [LAST_ENTERPRISE_COOKIE, cookies.NAME, settings.SESSION_COOKIE_NAME, RESET_COOKIE, COOKIE, "messages"]
-)
+COOKIES = [
+    LAST_ENTERPRISE_COOKIE, cookies.NAME, settings.SESSION_COOKIE_NAME, RESET_COOKIE, COOKIE, halfway.COOKIE,
+    enrolment.COOKIE, "messages",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("cookie", COOKIES)
 def test_nonsense_in_a_cookie(cast: Cast, cookie: str) -> None:
     browser = Browser(cast.halden)
     for value in ["", "\x00", "dev.AAAA", "ä" * 100, "a.b:c:d", "9" * 3_000, '{"a":']:
@@ -220,6 +238,8 @@ def test_nonsense_in_a_cookie(cast: Cast, cookie: str) -> None:
         browser.cookies[cookie] = value
         for name in ("console:login", "invitations:opened", "users:reset_password", "console:dashboard"):
             _never_breaks(browser, "GET", reverse(name))
+        for name in ("users:factor", "users:enrol"):
+            _never_breaks(browser, "GET", reverse(name, args=["halden"]))
 
 
 @pytest.mark.parametrize("header", ["Referer", "HX-Current-URL", "User-Agent", "X-Request-Id", "Accept-Language"])

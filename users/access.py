@@ -65,6 +65,10 @@ class Permission(models.TextChoices):
     MANAGE_CONNECTIONS = "manage_connections", _("Set up, test, enable and disable identity providers")
     SET_SESSION_LIMITS = "set_session_limits", _("Set how long sessions last")
     MIGRATE_PEOPLE = "migrate_people", _("Move people to the identity provider")
+    MANAGE_SIGN_IN = (
+        "manage_sign_in",
+        _("Set what local accounts need to sign in, and keep break-glass accounts"),
+    )
     SEE_AUDIT_LOG = "see_audit_log", _("See and download the audit log")
     CLOSE_ENTERPRISE = "close_enterprise", _("Export everything, and close the enterprise")
 

@@ -17,7 +17,7 @@ from kombu.exceptions import OperationalError
 from audit.models import Tally
 from users.emails import BATCH, send_batch
 from users.letters import answer, write
-from users.models import Enterprise, HeldForm, OutgoingEmail, Throttle, User, admins_to_tell
+from users.models import Enterprise, HeldForm, OutgoingEmail, SpentChallenge, Throttle, User, admins_to_tell
 from users.models.enterprise import REMIND_BEFORE
 from users.sessions import SessionStore
 
@@ -119,6 +119,7 @@ def forget_expired() -> None:
     HeldForm.objects.forget(now)
     Throttle.forget(now)
     Tally.forget(now)
+    SpentChallenge.forget(now)
     OutgoingEmail.objects.filter(created_at__lt=now - KEEP_SENT).delete()
 
 

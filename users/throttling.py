@@ -1,4 +1,4 @@
-"""Who is counted together when passwords are guessed (T14).
+"""Who is counted together when passwords and second factors are guessed (T14).
 
 Three counters: the account as tried from one network, the account from everywhere, and the network whatever it
 tries. A browser in which the owner has signed in before brings a signed cookie and has one counter of its own
@@ -12,6 +12,7 @@ from datetime import datetime
 
 from django.conf import settings
 from django.core import signing
+from django.db import models
 from django.http import HttpRequest, HttpResponse
 from django.utils.crypto import get_random_string
 
@@ -46,16 +47,23 @@ def limit(request: HttpRequest, what: str, free: int, at: datetime) -> None:
 class Guess:
     """One try at the password of ``email`` in ``enterprise``, whether or not there is such an account."""
 
+    at = "password"
+
     def __init__(self, request: HttpRequest, enterprise: Enterprise, email: str) -> None:
         self.account = Throttle.key_for("account", enterprise.pk, fold_email(email))
         self.browser, self.accounts = _remembered(request)
-        self._network = Throttle.key_for("network", network(request))
         if self.account in self.accounts:
-            self._own = {Throttle.key_for("browser", self.browser, self.account): FROM_ONE_NETWORK}
+            self._own = {self._key("browser", self.browser, self.account): FROM_ONE_NETWORK}
             self._shared = {}
         else:
-            self._own = {Throttle.key_for("account", self.account, network(request)): FROM_ONE_NETWORK}
-            self._shared = {self.account: FROM_EVERYWHERE, self._network: OF_A_NETWORK}
+            self._own = {self._key("account", self.account, network(request)): FROM_ONE_NETWORK}
+            self._shared = {
+                self._key("account", self.account): FROM_EVERYWHERE,
+                self._key("network", network(request)): OF_A_NETWORK,
+            }
+
+    def _key(self, *parts: str) -> str:
+        return Throttle.key_for(self.at, *parts)
 
     def admit(self, at: datetime) -> None:
         """Count the try. Raises TooManyTries."""
@@ -77,6 +85,22 @@ class Guess:
             httponly=True,
             samesite="Lax",
         )
+
+
+class FactorGuess(Guess):
+    """One try at the second factor of an account whose password is known already.
+
+    It is counted apart, so that whoever has the password does not wipe out the count by entering that once more.
+    """
+
+    at = "second factor"
+
+    @property
+    def tries(self) -> int:
+        """How many tries at this account are counted, as this visitor's or as everybody's, this one included."""
+        keys = [*self._own, self._key("account", self.account)]
+        most = Throttle.objects.filter(key__in=keys).aggregate(most=models.Max("failures"))["most"]
+        return most or 0
 
 
 def _remembered(request: HttpRequest) -> tuple[str, list[str]]:

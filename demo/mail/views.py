@@ -1,4 +1,4 @@
-"""The page to read caught mail. What a message contains is shown, never trusted."""
+"""The page to read caught mail, and one that plays an authenticator app. What a message contains is never trusted."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import path
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from demo.mail.box import Box, Caught
+from demo.mail.codes import Codes, NoKey, seconds_left
 
 BOX = Box(settings.FOLDER)
+CODES = Codes(settings.FOLDER)
 # Links may open a tab of their own; scripts, forms and anything from elsewhere are out.
 LETTER_POLICY = (
     "sandbox allow-popups allow-popups-to-escape-sandbox; "
@@ -71,6 +73,31 @@ def letter(_request: HttpRequest, key: str) -> HttpResponse:
     return HttpResponse(content, headers={"Content-Security-Policy": LETTER_POLICY, "Referrer-Policy": "no-referrer"})
 
 
+@require_http_methods(["GET", "HEAD", "POST"])
+def codes(request: HttpRequest) -> HttpResponse:
+    """Show the codes of now, again when there are new ones; POST adds a key."""
+    is_wrong = False
+    if request.method == "POST":
+        try:
+            CODES.add(request.POST.get("key", ""))
+        except NoKey:
+            is_wrong = True
+        else:
+            return redirect("codes")
+    left = seconds_left()
+    shown = {"codes": CODES.now(), "left": left, "is_wrong": is_wrong}
+    response = render(request, "mail/codes.html", shown, status=422 if is_wrong else 200)
+    if shown["codes"] and not is_wrong:
+        response["Refresh"] = str(left + 1)
+    return response
+
+
+@require_POST
+def forget_codes(_request: HttpRequest) -> HttpResponse:
+    CODES.clear()
+    return redirect("codes")
+
+
 @require_POST
 def clear(_request: HttpRequest) -> HttpResponse:
     BOX.clear()
@@ -90,6 +117,8 @@ def guard(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[Http
 urlpatterns = [
     path("", inbox, name="inbox"),
     path("messages.json", as_json, name="json"),
+    path("codes/", codes, name="codes"),
+    path("codes/forget/", forget_codes, name="forget_codes"),
     path("clear/", clear, name="clear"),
     path("<slug:key>/", message, name="message"),
     path("<slug:key>/letter/", letter, name="letter"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
@@ -14,15 +13,13 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST, require_safe
 
-from audit.models import record
 from invitations.cookies import clear, keep
 from invitations.cookies import opened as opened_invitation
 from invitations.endings import ending
 from invitations.forms import AcceptForm
 from invitations.models import Invitation, NotRedeemable
 from users.emails import zone
-from users.models import Method
-from users.sessions import sign_in
+from users.views.second_factor import after_password
 
 TOKEN = re.compile(r"[0-9a-f]{64}")
 
@@ -70,15 +67,10 @@ def accept(request: HttpRequest) -> HttpResponse:
     if not form.is_valid():
         return _page(request, invitation, form)
     try:
-        with transaction.atomic():  # Nobody has joined without being in.
-            user = form.save(request)
-            sign_in(request, user, Method.PASSWORD)
-            record(
-                "session:started", enterprise=user.enterprise, request=request, actor=user, method=Method.PASSWORD.value
-            )
+        with transaction.atomic():  # Nobody has joined without being in, or being led to a second factor.
+            response = after_password(request, form.save(request))
     except NotRedeemable as refusal:
         return _ended(request, invitation, refusal.reason)
-    response = redirect(settings.LOGIN_REDIRECT_URL)
     clear(response)
     return response
 

@@ -1,10 +1,12 @@
-"""The mail catcher shows what was sent, and trusts none of it."""
+"""The mail catcher shows what was sent, and trusts none of it; beside it, a page that plays an authenticator app."""
 
 from __future__ import annotations
 
 import smtplib
+import time
 from email.message import EmailMessage
 
+import pyotp
 import pytest
 import requests
 
@@ -64,3 +66,30 @@ def test_what_is_not_a_message_is_not_found(catcher, path):
 def test_another_sites_name_for_this_machine_is_refused(catcher):
     """A page elsewhere must not read the mail by a name of its own that leads to 127.0.0.1."""
     assert get(catcher, "/messages.json", headers={"Host": "evil.example"}).status_code == 400
+
+
+KEY = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
+
+
+@pytest.mark.parametrize(
+    "entered", [KEY, "jbsw y3dp ehpk 3pxp jbsw y3dp ehpk 3pxp ", f"otpauth://totp/a?secret={KEY}&issuer=b"]
+)
+def test_a_key_shows_the_code_of_now_until_it_is_forgotten(catcher, entered):
+    browser = requests.Session()
+    page = browser.get(f"{catcher.origin}/codes/", timeout=5).text
+    token = page.split('csrfmiddlewaretoken" value="')[1].split('"')[0]
+    shown = browser.post(f"{catcher.origin}/codes/", {"key": entered, "csrfmiddlewaretoken": token}, timeout=5).text
+    app = pyotp.TOTP(KEY)
+    assert any(f"{code[:3]} {code[3:]}" in shown for code in (app.now(), app.at(time.time() - 30)))
+    assert KEY not in shown
+    forgotten = browser.post(f"{catcher.origin}/codes/forget/", {"csrfmiddlewaretoken": token}, timeout=5).text
+    assert "For trying without a phone." in forgotten
+
+
+@pytest.mark.parametrize("entered", ["", "short", "0" * 32, "%" * 40, "otpauth://totp/a", "ü" * 32])
+def test_what_is_no_key_is_said_to_be_none(catcher, entered):
+    browser = requests.Session()
+    page = browser.get(f"{catcher.origin}/codes/", timeout=5).text
+    token = page.split('csrfmiddlewaretoken" value="')[1].split('"')[0]
+    answer = browser.post(f"{catcher.origin}/codes/", {"key": entered, "csrfmiddlewaretoken": token}, timeout=5)
+    assert answer.status_code == 422

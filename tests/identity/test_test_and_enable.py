@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from identity.models import Connection, ScopeTakenError
 from tests.cast import Browser, Cast, browser_of
+from tests.factors import give_app, sign_in_with
 from tests.identity.setting_up import SECRET, Desk, words
 from tests.provider import Provider
 from users.models import OutgoingEmail, User
@@ -159,13 +160,9 @@ def test_a_secret_that_does_not_open_is_named_by_the_test(cast: Cast, provider: 
 
 def test_the_break_glass_account_signs_in_whatever_the_connection_does(cast: Cast, provider: Provider) -> None:
     """M1: enabled and dead, the provider is never asked."""
-    from tests.cast import PASSWORD
-
     desk = Desk(cast.aiko).enabled_at(provider)
     desk.connection.serving.__class__.objects.update(issuer="http://127.0.0.1:1")
     browser = Browser(cast.halden)
-    typed = {"email": cast.ingrid.email, "password": PASSWORD}
-    answer = browser.post(reverse("users:local", args=["halden"]), typed)
-    assert answer.status_code == 302
+    assert sign_in_with(give_app(cast.ingrid), browser, cast.ingrid)["Location"] == "/"
     assert browser.get(reverse("console:dashboard")).status_code == 200
     assert browser.post(desk.url("disable")).status_code == 302

@@ -10,19 +10,22 @@ from identity.models import Connection
 from invitations.forms import AcceptForm
 from invitations.models import Invitation, NotRedeemable, State
 from tests.cast import PASSWORD, Browser, Cast
+from tests.factors import key_to_copy
 from tests.invitations.conftest import open_in
 from users.models import Method, Session
 
 pytestmark = pytest.mark.servers
 
 ACCEPT = "/invitations/accept/"
+ENROL = "/e/halden/local/enrol/"
 
 
-def test_whoever_has_the_link_joins_and_is_signed_in(cast: Cast, invitation: Invitation) -> None:
+def test_whoever_has_the_link_joins_and_sets_up_a_second_factor(cast: Cast, invitation: Invitation) -> None:
     browser = Browser(cast.halden)
     open_in(browser, invitation)
     response = browser.post(ACCEPT, {"name": "Lena Fischer", "password": PASSWORD})
-    assert response["Location"] == "/"
+    assert response["Location"] == ENROL
+    browser.post(ENROL, {"code": key_to_copy(browser.get(ENROL)).fresh_code()})
     invitation.refresh_from_db()
     user = invitation.user
     assert user.is_active
@@ -33,7 +36,7 @@ def test_whoever_has_the_link_joins_and_is_signed_in(cast: Cast, invitation: Inv
     assert Session.objects.get(user=user).method == Method.PASSWORD
     assert browser.get("/").status_code == 200
     actions = list(Event.objects.of(cast.halden).filter(actor=user).values_list("action", flat=True))
-    assert set(actions) == {"invitation:redeemed", "session:started"}
+    assert set(actions) == {"invitation:redeemed", "factor:added", "recovery-codes:issued", "session:started"}
     assert not browser.cookies["invitation"].value
 
 

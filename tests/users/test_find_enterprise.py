@@ -10,7 +10,8 @@ from django.http import HttpResponse
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from tests.cast import PASSWORD, Browser, Cast, make_enterprise, make_user
+from tests.cast import Browser, Cast, make_enterprise, make_user
+from tests.factors import give_app, sign_in_with
 from tests.smtp import Sink, link_in
 from users import tasks
 from users.models import Region
@@ -84,7 +85,7 @@ def test_nonsense_is_said_to_be_neither(db: None, where: str) -> None:
 def test_a_browser_that_has_signed_in_comes_back_to_its_own_door(cast: Cast) -> None:
     browser = Browser(cast.halden)
     assert browser.get("/account/", follow=True).redirect_chain == [("/login/?next=/account/", 302)]
-    browser.post("/e/halden/local/", {"email": cast.aiko.email, "password": PASSWORD})
+    sign_in_with(give_app(cast.aiko), browser, cast.aiko)
     hint = browser.cookies["enterprise"]
     assert (hint.value, hint["httponly"], hint["samesite"], hint["path"]) == ("halden", True, "Lax", "/")
     browser.post("/logout/")

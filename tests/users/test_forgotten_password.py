@@ -15,9 +15,10 @@ from django.utils import timezone
 from audit.models import Event
 from identity.models import Connection, Provider
 from tests.cast import PASSWORD, Browser, Cast, browser_of, make_enterprise, make_user
+from tests.factors import factor_page, give_app, give_passkey, sign_in_with
 from tests.smtp import Sink, html_of, link_in, text_of
 from users import tasks
-from users.models import OutgoingEmail, User
+from users.models import OutgoingEmail, Session, User
 
 pytestmark = pytest.mark.servers
 
@@ -101,7 +102,7 @@ def test_a_link_works_once_for_an_hour_and_not_after_a_sign_in(cast: Cast, brows
     assert over.status_code == 410
     assert "This link no longer works" in over.content.decode()
     second = link(browser, cast.aiko, smtp_sink)
-    Browser(cast.halden).post("/e/halden/local/", {"email": cast.aiko.email, "password": NEW})
+    sign_in_with(give_passkey(cast.aiko), Browser(cast.halden), cast.aiko, password=NEW)
     browser.get(second)
     assert browser.get("/reset/").status_code == 410
 
@@ -181,6 +182,18 @@ def test_a_network_that_asks_without_end_waits(cast: Cast, browser: Browser) -> 
     for number in range(21):
         assert ask(f"person{number}@halden.example", browser).status_code == 302
     assert ask("one.more@halden.example", browser).status_code == 429
+
+
+def test_a_new_password_does_not_skip_the_second_factor(cast: Cast, browser: Browser, smtp_sink: Sink) -> None:
+    """T13: whoever reads the mailbox has one factor, and not the other."""
+    app = give_app(cast.aiko)
+    browser.get(link(browser, cast.aiko, smtp_sink))
+    assert browser.post("/reset/", {"password": NEW})["Location"] == "/e/halden/local/"
+    assert not Session.objects.exists()
+    answer = browser.post("/e/halden/local/", {"email": cast.aiko.email, "password": NEW})
+    assert answer["Location"] == factor_page(cast.aiko)
+    assert browser.get("/account/").status_code == 302
+    assert browser.post(factor_page(cast.aiko), {"code": app.fresh_code()})["Location"] == "/"
 
 
 def test_the_old_password_is_gone(cast: Cast, browser: Browser, smtp_sink: Sink) -> None:

@@ -75,7 +75,8 @@ def test_markup_in_names_is_shown_as_it_is_and_does_nothing(smtp_sink: Sink) -> 
     enterprise = Enterprise.objects.get()
     tasks.sweep()
     for page in (
-        browser.get("/account/").content.decode(),
+        browser.get("/e/halden-freight/local/enrol/").content.decode(),
+        browser_of(enterprise.users.get()).get("/account/").content.decode(),
         Browser(enterprise).get("/e/halden-freight/local/").content.decode(),
         html_of(smtp_sink.newest()),
     ):

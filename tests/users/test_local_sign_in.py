@@ -13,6 +13,7 @@ from django.utils import timezone
 from audit.models import Event, Result
 from identity.models import Connection, Provider
 from tests.cast import PASSWORD, Browser, Cast, make_user
+from tests.factors import give_passkey, sign_in_with
 from tests.smtp import Sink, text_of
 from users import tasks
 from users.models import Method, Session, User
@@ -26,6 +27,12 @@ def try_it(browser: Browser, email: str, password: str = PASSWORD, **more: str) 
     return browser.post("/e/halden/local/", {"email": email, "password": password, **more})
 
 
+def get_in(browser: Browser, user: User, **more: str) -> HttpResponse:
+    """With both factors."""
+    user.passkeys.all().delete()
+    return sign_in_with(give_passkey(user), browser, user, **more)
+
+
 @pytest.fixture
 def browser(cast: Cast) -> Browser:
     return Browser(cast.halden)
@@ -37,7 +44,8 @@ def okta(cast: Cast) -> Connection:
 
 
 def test_email_and_password_of_this_enterprise_open_it(cast: Cast, browser: Browser) -> None:
-    response = try_it(browser, "  Aiko.Tanaka@HALDEN.example ")
+    cast.aiko.email = "  Aiko.Tanaka@HALDEN.example "
+    response = get_in(browser, cast.aiko)
     assert (response.status_code, response["Location"]) == (302, "/")
     session = Session.objects.get()
     assert (session.user, session.enterprise, session.method) == (cast.aiko, cast.halden, Method.PASSWORD)
@@ -53,7 +61,7 @@ def test_every_sign_in_makes_a_new_key_and_ends_the_session_the_browser_had(cast
     """R5."""
     keys = set()
     for _ in range(2):
-        try_it(browser, cast.aiko.email)
+        get_in(browser, cast.aiko)
         keys.add(browser.cookies[settings.SESSION_COOKIE_NAME].value)
     assert len(keys) == 2
     assert Session.objects.count() == 1
@@ -117,7 +125,7 @@ def test_the_work_is_the_same_for_known_and_unknown(
 
 
 def test_before_there_is_a_provider_the_founder_signs_in_as_anyone_does(cast: Cast, browser: Browser) -> None:
-    try_it(browser, cast.ingrid.email)
+    get_in(browser, cast.ingrid)
     assert cast.ingrid.sessions.get().method == Method.PASSWORD
     assert not Event.objects.of(cast.halden).filter(action="break-glass:used").exists()
 
@@ -126,7 +134,7 @@ def test_break_glass_is_marked_short_alarmed_and_audited(
     cast: Cast, okta: Connection, browser: Browser, smtp_sink: Sink
 ) -> None:
     """T13: every use is told to every Enterprise Admin."""
-    try_it(browser, cast.ingrid.email)
+    get_in(browser, cast.ingrid)
     session = Session.objects.get()
     assert session.method == Method.BREAK_GLASS
     assert (session.expire_date - session.created_at).total_seconds() == 3600
@@ -142,13 +150,13 @@ def test_break_glass_stays_an_emergency_when_the_provider_was_disabled(
 ) -> None:
     """T13: every use is told, and most of all when somebody has switched the provider off."""
     okta.disable(timezone.now())
-    try_it(browser, cast.ingrid.email)
+    get_in(browser, cast.ingrid)
     assert cast.ingrid.sessions.get().method == Method.BREAK_GLASS
     assert Event.objects.of(cast.halden).filter(action="break-glass:used").exists()
 
 
 def test_break_glass_stays_short_while_it_is_used(cast: Cast, okta: Connection, browser: Browser) -> None:
-    try_it(browser, cast.ingrid.email)
+    get_in(browser, cast.ingrid)
     session = Session.objects.get()
     later = session.last_seen_at + (session.idle_until - session.last_seen_at) / 2
     session.touch(later, None)
@@ -157,7 +165,7 @@ def test_break_glass_stays_short_while_it_is_used(cast: Cast, okta: Connection, 
 
 
 def test_a_safe_next_is_followed(cast: Cast, browser: Browser) -> None:
-    assert try_it(browser, cast.aiko.email, next="/audit/?q=x")["Location"] == "/audit/?q=x"
+    assert get_in(browser, cast.aiko, next="/audit/?q=x")["Location"] == "/audit/?q=x"
 
 
 @pytest.mark.parametrize(
@@ -166,7 +174,7 @@ def test_a_safe_next_is_followed(cast: Cast, browser: Browser) -> None:
      "http:evil.example", "///evil.example", "\x00/"],
 )  # fmt: skip
 def test_next_never_leads_to_another_site(cast: Cast, browser: Browser, hostile: str) -> None:
-    response = try_it(browser, cast.aiko.email, next=hostile)
+    response = get_in(browser, cast.aiko, next=hostile)
     assert response["Location"] in ("/", "/%0d%0aX:%20y%0D%0A") or response["Location"].startswith("/%0d%0aX")
     assert "evil" not in response["Location"]
     page = Browser(cast.halden).get("/e/halden/local/", {"next": hostile}).content.decode()
@@ -206,7 +214,7 @@ def test_somebody_who_is_signed_in_goes_on(cast: Cast) -> None:
 
 def test_a_disabled_enterprise_admin_is_out_with_the_next_request(cast: Cast, browser: Browser) -> None:
     """R7."""
-    try_it(browser, cast.aiko.email)
+    get_in(browser, cast.aiko)
     User.objects.filter(pk=cast.aiko.pk).update(disabled_at=timezone.now())
     assert browser.get("/account/")["Location"] == "/login/?next=/account/"
 
@@ -217,6 +225,6 @@ def test_an_admin_whose_provider_is_disabled_hears_of_break_glass_too(
     """T13: whoever cannot sign in just now needs the alarm most."""
     cast.aiko.connection = Connection.objects.create(enterprise=cast.halden, provider=Provider.ENTRA)
     cast.aiko.save()
-    try_it(browser, cast.ingrid.email)
+    get_in(browser, cast.ingrid)
     tasks.sweep()
     assert {m["To"] for m in smtp_sink.messages} == {cast.ingrid.email, cast.aiko.email}

@@ -9,6 +9,7 @@ from django.test import Client
 
 from audit.models import Event
 from tests.cast import Browser, Cast
+from tests.factors import key_to_copy
 from users.models import Enterprise, Method, OutgoingEmail, Region, Role, Session, User
 
 pytestmark = [pytest.mark.servers, pytest.mark.django_db]
@@ -32,10 +33,10 @@ def errors(response: HttpResponse) -> dict[str, list[str]]:
     return dict(response.context["form"].errors)
 
 
-def test_the_founder_is_signed_in_as_the_break_glass_enterprise_admin() -> None:
+def test_the_founder_is_the_break_glass_enterprise_admin_and_sets_up_a_second_factor_first() -> None:
     browser = Browser()
     response = sign_up(browser)
-    assert (response.status_code, response["Location"]) == (302, "/")
+    assert (response.status_code, response["Location"]) == (302, "/e/halden-freight/local/enrol/")
     enterprise = Enterprise.objects.get()
     assert (enterprise.name, enterprise.slug, enterprise.region) == ("Halden Freight", "halden-freight", Region.EU)
     user = enterprise.users.get()
@@ -44,10 +45,15 @@ def test_the_founder_is_signed_in_as_the_break_glass_enterprise_admin() -> None:
     assert not user.is_email_confirmed
     assert user.password.startswith("argon2")
     assert [(a.role, a.organization) for a in user.role_assignments.all()] == [(Role.ENTERPRISE_ADMIN, None)]
+    assert OutgoingEmail.objects.get().name == "confirm_email"
+    assert browser.get("/account/")["Location"].startswith("/login/")
+    page = browser.get(response["Location"])
+    assert "Halden Freight is created." in page.content.decode()
+    browser.post(response["Location"], {"code": key_to_copy(page).fresh_code()})
     assert user.sessions.get().method == Method.PASSWORD
     assert browser.get("/account/").status_code == 200
-    assert [e.action for e in Event.objects.of(enterprise).order_by("at")] == ["enterprise:created", "session:started"]
-    assert OutgoingEmail.objects.get().name == "confirm_email"
+    actions = [event.action for event in Event.objects.of(enterprise).order_by("at")]
+    assert actions == ["enterprise:created", "factor:added", "recovery-codes:issued", "session:started"]
 
 
 def test_the_page_says_to_keep_the_password_and_why() -> None:

@@ -7,6 +7,16 @@ from users.models.custom_role import (
     columns_of,
 )
 from users.models.enterprise import ClosedError, Enterprise, NotEmptyError, Obstacles, Organization, Region
+from users.models.factor import (
+    AuthenticatorApp,
+    FactorRefused,
+    Factors,
+    FactorTakenError,
+    LastFactorError,
+    Passkey,
+    RecoveryCode,
+    SpentChallenge,
+)
 from users.models.held import HeldForm, OverError
 from users.models.mail import OutgoingEmail, Sendable
 from users.models.role import LastAdminError, Role
@@ -29,20 +39,27 @@ from users.models.user import (
 __all__ = [
     "MOST_CUSTOM_ROLES",
     "AnyRole",
+    "AuthenticatorApp",
     "BreakGlassError",
     "ClosedError",
     "CustomRole",
     "EmailTakenError",
     "Enterprise",
+    "FactorRefused",
+    "FactorTakenError",
+    "Factors",
     "HasRolesError",
     "HeldForm",
     "LastAdminError",
+    "LastFactorError",
     "Method",
     "NotEmptyError",
     "Obstacles",
     "Organization",
     "OutgoingEmail",
     "OverError",
+    "Passkey",
+    "RecoveryCode",
     "Region",
     "Role",
     "RoleAssignment",
@@ -50,6 +67,7 @@ __all__ = [
     "RoleInUseError",
     "Sendable",
     "Session",
+    "SpentChallenge",
     "Status",
     "Throttle",
     "TooManyTries",

@@ -98,6 +98,8 @@ class Enterprise(models.Model):
     # How often the provider is asked whether it still vouches for a session: with a refresh token, and without one.
     reprove_minutes = models.PositiveIntegerField(default=5)
     reauthenticate_minutes = models.PositiveIntegerField(default=60)
+    # Of accounts that sign in with a password; break-glass accounts need one whatever is said here.
+    is_second_factor_required = models.BooleanField(default=True)
     closed_at = models.DateTimeField(null=True, blank=True, editable=False)
     closed_by = models.ForeignKey("users.User", on_delete=models.SET_NULL, null=True, editable=False, related_name="+")
     # From then on everyone but break-glass accounts signs in through the provider; None is the default: new people do.

@@ -23,6 +23,7 @@ from users.models.enterprise import Enterprise, Organization
 from users.models.role import LastAdminError, Role
 
 if TYPE_CHECKING:
+    from users.models.factor import PasskeyQuerySet, RecoveryCodeQuerySet
     from users.models.role_assignment import RoleAssignment, RoleAssignmentQuerySet
     from users.models.session import SessionQuerySet
 
@@ -93,6 +94,10 @@ class UserQuerySet(models.QuerySet["User"]):
     def signing_in_with_password(self) -> UserQuerySet:
         return self.filter(connection=None)
 
+    def with_second_factor(self) -> UserQuerySet:
+        """Keep those whose password alone opens nothing."""
+        return self.filter(Q(authenticator_app__isnull=False) | Q(passkeys__isnull=False)).distinct()
+
     def search(self, text: str) -> UserQuerySet:
         """Keep those whose name or email contains ``text``, whatever its case."""
         # PostgreSQL's lower() and Python's casefold() differ for a few letters (ß): names follow the one, emails
@@ -159,6 +164,8 @@ class User(AbstractBaseUser):
     )
 
     objects = UserManager()
+    passkeys: PasskeyQuerySet
+    recovery_codes: RecoveryCodeQuerySet
     role_assignments: RoleAssignmentQuerySet
     sessions: SessionQuerySet
 
@@ -227,6 +234,19 @@ class User(AbstractBaseUser):
     def must_use_provider(self, at: datetime) -> bool:
         """Return whether this person's password opens nothing any more, since the provider is required (T16)."""
         return self.signs_in_with_password and not self.is_break_glass and self.enterprise.requires_provider(at)
+
+    @property
+    def needs_second_factor(self) -> bool:
+        """Whether a password alone is not enough here: a rule of the enterprise, and always one for break-glass."""
+        return self.signs_in_with_password and (self.is_break_glass or self.enterprise.is_second_factor_required)
+
+    def lock(self) -> User:
+        """Take this account's row lock until the transaction ends, and return the row as it is now.
+
+        Whoever adds or removes a second factor takes it first, so that such acts happen one after another.
+        """
+        rows = User.objects.select_for_update(no_key=True, of=("self",)).select_related("enterprise")
+        return rows.get(pk=self.pk)
 
     def sign_in_recorded(self, at: datetime) -> None:
         """Remember when this person last signed in: one UPDATE of one column."""

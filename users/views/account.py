@@ -18,7 +18,7 @@ from audit.compiled import compiled
 from audit.models import record
 from users.forms.account import ChangePasswordForm, ProfileForm
 from users.http import ConsoleRequest
-from users.models import Enterprise, Session, User
+from users.models import Enterprise, Factors, Session, User
 from users.sessions import sign_out
 from users.views.entrance import signed_out
 
@@ -30,14 +30,20 @@ def _live_sessions(user: User, at: datetime) -> QuerySet[Session]:
 
 @require_safe
 def account(request: ConsoleRequest) -> HttpResponse:
-    """Profile, password and sessions. Where sign-ins often land: it reads the sessions, and nothing else."""
+    """Profile, password and sessions. Where sign-ins often land: without a password it reads only the sessions."""
     row = request.session.row
     assert row is not None  # noqa: S101 - the gate has let a session in
     sessions = _live_sessions(request.user, timezone.now())
     return render(
         request,
         "users/account.html",
-        {"person": request.user, "this": row, "sessions": sessions, "others": len(sessions) - 1},
+        {
+            "person": request.user,
+            "this": row,
+            "sessions": sessions,
+            "others": len(sessions) - 1,
+            "factors": Factors(request.user) if request.user.signs_in_with_password else None,
+        },
     )
 
 

@@ -17,9 +17,10 @@ from django.views.decorators.http import require_http_methods, require_POST
 from users.access import Access, Permission, allowed, person_or_404
 from users.forms.acts import Act, Delete, Disable, Enable, EndSessions
 from users.forms.email import ChangeEmail, KeepEmail, TakeProviderEmail
+from users.forms.factors import ResetFactors
 from users.forms.roles import GiveRole, RevokeRoles
 from users.http import ConsoleRequest
-from users.step_up import proof_asked
+from users.step_up import proof_asked, recently_proved
 
 asks_and_acts = require_http_methods(["GET", "HEAD", "POST"])
 
@@ -93,6 +94,18 @@ def keep_email(request: HttpRequest, pk: str) -> HttpResponse:
 def end_sessions(request: HttpRequest, pk: str) -> HttpResponse:
     request = cast(ConsoleRequest, request)
     return _answer(request, EndSessions(request, person_or_404(request, pk, Permission.MANAGE_PEOPLE)))
+
+
+@allowed(Permission.MANAGE_PEOPLE)
+@asks_and_acts
+@recently_proved
+def reset_factors(request: HttpRequest, pk: str) -> HttpResponse:
+    """404 for those whose provider asks for a second factor, or does not."""
+    request = cast(ConsoleRequest, request)
+    person = person_or_404(request, pk, Permission.MANAGE_PEOPLE)
+    if not person.signs_in_with_password:
+        raise Http404
+    return _answer(request, ResetFactors(request, person))
 
 
 @allowed(Permission.MANAGE_PEOPLE)

@@ -25,6 +25,8 @@ from users.forms.entrance import FindEnterpriseForm, ForgottenPasswordForm, Loca
 from users.middleware import LAST_ENTERPRISE_COOKIE
 from users.models import Enterprise
 from users.models.enterprise import SLUG
+from users.views.doors import at_its_own_door, enterprise_at
+from users.views.second_factor import after_password
 
 # Characters; it is also kept in the cookie of an attempt.
 LONGEST_NEXT = 1000
@@ -41,21 +43,6 @@ def _with_next(path: str, wanted: str) -> str:
     return f"{path}?{urlencode({'next': wanted})}" if wanted else path
 
 
-def _enterprise(slug: str) -> Enterprise | None:
-    return Enterprise.objects.filter(slug=slug.lower()).first()
-
-
-def nobody_here(request: HttpRequest, slug: str) -> HttpResponse:
-    return render(request, "users/no_enterprise.html", {"slug": slug[:40]}, status=404)
-
-
-def elsewhere(request: HttpRequest, enterprise: Enterprise) -> HttpResponse | None:
-    """Return the way to the enterprise's own region, when the page was opened at another one (M8)."""
-    if request.get_host() == enterprise.host:
-        return None
-    return redirect(enterprise.url(request.get_full_path()))
-
-
 @login_not_required
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -64,7 +51,7 @@ def find_enterprise(request: HttpRequest) -> HttpResponse:
     wanted = safe_next(request)
     if request.method != "POST" and not request.GET.keys() & {"other", "sent"}:
         hint = request.COOKIES.get(LAST_ENTERPRISE_COOKIE, "")
-        last = _enterprise(hint) if re.fullmatch(SLUG, hint) else None
+        last = enterprise_at(hint) if re.fullmatch(SLUG, hint) else None
         if last:
             return redirect(last.url(_with_next(reverse("users:enterprise", args=[last.slug]), wanted)))
     form = FindEnterpriseForm(request.POST if request.method == "POST" else None)
@@ -79,13 +66,9 @@ def find_enterprise(request: HttpRequest) -> HttpResponse:
 @login_not_required
 @never_cache
 @require_GET
-def enterprise(request: HttpRequest, slug: str) -> HttpResponse:
+@at_its_own_door
+def enterprise(request: HttpRequest, here: Enterprise) -> HttpResponse:
     """An enterprise's sign-in page."""
-    here = _enterprise(slug)
-    if here is None:
-        return nobody_here(request, slug)
-    if way := elsewhere(request, here):
-        return way
     wanted = safe_next(request)
     if request.user.is_authenticated and request.enterprise == here:  # type: ignore[attr-defined]
         return redirect(wanted or settings.LOGIN_REDIRECT_URL)
@@ -98,20 +81,13 @@ def enterprise(request: HttpRequest, slug: str) -> HttpResponse:
 @login_not_required
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
-def local(request: HttpRequest, slug: str) -> HttpResponse:
+@at_its_own_door
+def local(request: HttpRequest, here: Enterprise) -> HttpResponse:
     """Local sign-in: for people who are not on the provider yet, and for emergencies (M9)."""
-    here = _enterprise(slug)
-    if here is None:
-        return nobody_here(request, slug)
-    if way := elsewhere(request, here):
-        return way
     form = LocalSignInForm(request.POST if request.method == "POST" else None, request=request, enterprise=here)
     wanted = safe_next(request)
     if request.method == "POST" and form.is_valid():
-        form.sign_in()
-        response = redirect(wanted or settings.LOGIN_REDIRECT_URL)
-        form.guess.remember(response)
-        return response
+        return after_password(request, form.passed(), wanted=wanted)
     return render(
         request,
         "users/local.html",
@@ -128,13 +104,9 @@ def local(request: HttpRequest, slug: str) -> HttpResponse:
 @login_not_required
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
-def forgotten(request: HttpRequest, slug: str) -> HttpResponse:
+@at_its_own_door
+def forgotten(request: HttpRequest, here: Enterprise) -> HttpResponse:
     """Ask for a new password: the same answer for everyone, and what there is to say comes by email."""
-    here = _enterprise(slug)
-    if here is None:
-        return nobody_here(request, slug)
-    if way := elsewhere(request, here):
-        return way
     form = ForgottenPasswordForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         form.ask(request, here)

@@ -19,9 +19,10 @@ from audit.models import Event
 from users.access import Access, Permission, allowed, person_or_404
 from users.forms.acts import Delete, Disable, Enable, EndSessions
 from users.forms.email import KeepEmail, TakeProviderEmail
+from users.forms.factors import ResetFactors
 from users.forms.roles import GiveRole, RevokeRoles
 from users.http import ConsoleRequest
-from users.models import RoleAssignment, Status, User
+from users.models import Factors, RoleAssignment, Status, User
 
 RECENT = 4
 EVENTS = 50
@@ -75,6 +76,8 @@ def detail(request: HttpRequest, pk: str) -> HttpResponse:
     if context["may_manage"]:
         sessions = list(person.sessions.live(timezone.now()).last_seen_first())
         context |= {
+            "factors": Factors(person) if person.is_active and person.signs_in_with_password else None,
+            "reset_factors": ResetFactors(request, person),
             "sessions": sessions,
             "endable": [s for s in sessions if s.pk != request.session.row.pk],  # type: ignore[union-attr]
             "end_sessions": EndSessions(request, person),

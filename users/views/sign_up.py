@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods
 
-from audit.models import record
 from users.forms.sign_up import AddressForm, SignUpForm
-from users.models import Method, Region, User
-from users.sessions import sign_in
+from users.models import Region, User
+from users.views.second_factor import after_password
 
 
 def _region_here(request: HttpRequest) -> Region:
@@ -34,14 +33,12 @@ def sign_up(request: HttpRequest) -> HttpResponse:
 
 
 def _inside(request: HttpRequest, user: User) -> HttpResponse:
-    """Sign the founder in; at another region's address that takes the password once more."""
+    """Lead the founder to the second factor; at another region's address that takes the password once more."""
     enterprise = user.enterprise
     if request.get_host() != enterprise.host:
         return redirect(enterprise.url(reverse("users:local", args=[enterprise.slug])) + "?created")
-    with transaction.atomic():
-        sign_in(request, user, Method.PASSWORD)
-        record("session:started", enterprise=enterprise, request=request, actor=user, method=Method.PASSWORD)
-    return redirect(settings.LOGIN_REDIRECT_URL)
+    messages.success(request, _("%(enterprise)s is created.") % {"enterprise": enterprise.name})
+    return after_password(request, user)
 
 
 @login_not_required

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.conf import settings
 from django.contrib import messages
 from django.http import Http404, HttpResponse
@@ -35,17 +37,34 @@ def prove(request: ConsoleRequest) -> HttpResponse:
         return over_already(request, held.page)
     if row.is_recently_proved(now):
         return redirect("users:held" if held else onward)
-    context = {"held": held, "back": held.page if held else onward, "row": row, "minutes": PROOF_LASTS.seconds // 60}
+    context: dict[str, Any] = {
+        "held": held,
+        "back": held.page if held else onward,
+        "row": row,
+        "minutes": PROOF_LASTS.seconds // 60,
+    }
     if row.method == Method.CONNECTION:
         return render(request, "users/prove.html", context)
     form = ProveForm(request)
     if request.method != "POST" or not form.is_valid():
-        return render(request, "users/prove.html", context | {"form": form}, status=422 if form.errors else 200)
+        second = form.second.context(is_over=False) if form.factors else None
+        context |= {"form": form, "second": second, "ways": _other_ways(request)}
+        return render(request, "users/prove.html", context, status=422 if form.errors else 200)
     if not form.save():
         return redirect(request.get_full_path())
     response = redirect(held.path, preserve_request=True) if held else redirect(onward)
     form.guess.remember(response)
     return response
+
+
+def _other_ways(request: ConsoleRequest) -> str:
+    """Return the address of this page with the other of the two ways to type something: app, or recovery code."""
+    query = request.GET.copy()
+    if "recovery" in query:
+        del query["recovery"]
+    else:
+        query["recovery"] = ""
+    return f"?{query.urlencode()}"
 
 
 def _session(request: ConsoleRequest) -> Session:

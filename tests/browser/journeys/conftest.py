@@ -46,4 +46,4 @@ def house(transactional_db: None, servers: tuple[int, Sink], provider: Provider)
 @pytest.fixture
 def visitor(house: House, new_page: Callable[..., Page]) -> Callable[[], Visitor]:
     """Make somebody at a browser of their own, who has not been here before."""
-    return lambda: Visitor(house.origin, new_page(permissions=["clipboard-read", "clipboard-write"]))
+    return lambda: Visitor(house.origin, new_page(permissions=["clipboard-read", "clipboard-write"]), house.apps)

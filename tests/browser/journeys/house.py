@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.message import EmailMessage
 
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import findings
 from tests.cast import PASSWORD
+from tests.factors import App
 from tests.processes import wait_until
 from tests.provider import Provider
 from tests.smtp import Sink, link_in
@@ -26,6 +27,7 @@ class House:
     origin: str
     sink: Sink
     okta: Provider
+    apps: dict[str, App] = field(default_factory=dict)
 
     def link_mailed_to(self, address: str, subject: str) -> str:
         """Return the path of the link in the newest email to ``address`` whose subject contains ``subject``.
@@ -51,6 +53,8 @@ class Visitor:
 
     origin: str
     page: Page
+    # The authenticator apps on people's phones, by email.
+    apps: dict[str, App] = field(default_factory=dict)
 
     def open(self, path: str) -> None:
         self.page.goto(self.origin + path)
@@ -61,9 +65,26 @@ class Visitor:
         self.has_heading("Dashboard")
 
     def enters(self, user: User) -> None:
-        """Give ``user``'s email and password to the form that asks for them."""
+        """Give ``user``'s email and password to the form that asks for them, and then the second factor."""
+        self.gives_password(user)
+        if self.page.url.endswith("/enrol/"):
+            self.sets_up_an_app(user.email)
+            self.follow("I have stored them: go on")
+        else:
+            self.fill("Code", self.apps[user.email].fresh_code())
+            self.press("Sign in")
+
+    def gives_password(self, user: User) -> None:
         self.page.get_by_label("Email").focus()
         self.type(user.email, PASSWORD)
+        self.page.wait_for_url(re.compile("/local/(factor|enrol)/$"))
+
+    def sets_up_an_app(self, email: str) -> None:
+        """Copy the key into an app, and enter the code that shows; stop at the recovery codes."""
+        app = self.apps[email] = App(self.page.locator("#app-key").inner_text().replace(" ", ""))
+        self.fill("Code from the app", app.fresh_code())
+        self.press("Go on")
+        self.has_heading("Your recovery codes")
 
     def has_heading(self, heading: str) -> None:
         """The page's one first-level heading is ``heading``."""
@@ -123,4 +144,4 @@ class Visitor:
 
     def sign_out(self) -> None:
         self.page.get_by_role("button", name=re.compile(": your account$")).click()
-        self.press("Sign out")
+        self.press("Sign out", within=self.page.locator("#person-menu"))

@@ -12,7 +12,7 @@ from playwright.sync_api import Page
 
 from tests.browser.conftest import findings
 from tests.browser.journeys.house import DESKTOP, PHONE, House, Visitor
-from tests.browser.journeys.test_nothing_scrolls_sideways import ENTRANCE, NO_PAGES, furnished
+from tests.browser.journeys.test_nothing_scrolls_sideways import ENTRANCE, NO_PAGES, furnished, halfway
 from tests.routes import ROUTES
 
 pytestmark = pytest.mark.browser
@@ -26,6 +26,8 @@ def test_no_page_has_a_finding(house: House, new_page: Callable[..., Page]) -> N
     world = furnished(house)
     aiko = Visitor(house.origin, new_page())
     wrong = [found for path in ENTRANCE for found in looked_at(aiko, path)]
+    wrong += [found for path in halfway(aiko, world) for found in looked_at(aiko, path)]
+    aiko.apps = world.apps
     aiko.signs_in_with_a_password(world.cast.aiko)
     for name, route in ROUTES.items():
         if "GET" in route.methods and name not in NO_PAGES:

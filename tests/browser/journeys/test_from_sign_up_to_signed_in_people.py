@@ -38,6 +38,11 @@ def sign_up(ingrid: Visitor) -> None:
     ingrid.sees("Create your enterprise")
     ingrid.page.get_by_label("Enterprise name").focus()
     ingrid.type("Halden Freight", "halden", "", "Ingrid Solberg", INGRID, "the harbour at six in the morning")
+    ingrid.sees("Add a second factor")
+    ingrid.reads("Halden Freight is created.")
+    ingrid.sets_up_an_app(INGRID)
+    ingrid.look()
+    ingrid.follow("I have stored them: go on")
     ingrid.sees("Dashboard")
     ingrid.reads("Confirm your email.")
 

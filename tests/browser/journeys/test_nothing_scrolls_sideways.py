@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from urllib.parse import urlencode
 
 import pytest
@@ -11,6 +11,7 @@ from playwright.sync_api import Page
 
 from tests.browser.journeys.house import House, Visitor
 from tests.cast import Cast
+from tests.factors import give_passkey
 from tests.identity.journey import connect
 from tests.routes import ROUTES, World
 
@@ -32,6 +33,8 @@ def test_no_page_is_wider_than_the_phone(house: House, new_page: Callable[..., P
     world = furnished(house)
     aiko = Visitor(house.origin, new_page(320))
     wide = [path for path in ENTRANCE if is_wide(aiko, path)]
+    wide += [path for path in halfway(aiko, world) if is_wide(aiko, path)]
+    aiko.apps = world.apps
     aiko.signs_in_with_a_password(world.cast.aiko)
     for name, route in ROUTES.items():
         if "GET" in route.methods and name not in NO_PAGES:
@@ -52,7 +55,17 @@ def furnished(house: House) -> World:
     world.chloe.name = "Chloé Anne-Sophie Martin-Desrosiers de la Bretonnière"
     world.chloe.email = "chloe.anne-sophie.martin-desrosiers.de.la.bretonniere@containerterminal.halden.example"
     world.chloe.save()
+    give_passkey(cast.aiko, "The laptop that stands in the office of Rotterdam-Maasvlakte")
     return world
+
+
+def halfway(visitor: Visitor, world: World) -> Iterator[str]:
+    """Yield the pages between password and console, with the password of whom they are for given in time."""
+    first, second = ("enrol/", "enrol/passkey/"), ("factor/", "factor/?recovery")
+    for user, pages in ((world.cast.oluwaseun, first), (world.cast.aiko, second)):
+        visitor.open("/e/halden/local/")
+        visitor.gives_password(user)
+        yield from (f"/e/halden/local/{page}" for page in pages)
 
 
 def is_wide(visitor: Visitor, path: str) -> bool:
