@@ -102,6 +102,13 @@ ADVANCED: tuple[NavItem, ...] = (
         ("users:session_limits",),
     ),
     NavItem(
+        _("Break-glass"),
+        "life-buoy",
+        "users:break_glass",
+        Permission.MANAGE_SIGN_IN,
+        ("users:break_glass",),
+    ),
+    NavItem(
         _("Local sign-in"),
         "lock-keyhole",
         "users:local_sign_in",

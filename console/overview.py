@@ -245,6 +245,18 @@ def needs_of(
                 _("Decide"),
             )
         )
+    for account in User.objects.of(enterprise).break_glass().filter(disabled_at=None):
+        if connection and connection.is_enabled and account.is_test_due(at):
+            needs.append(
+                Need(
+                    "life-buoy",
+                    False,
+                    _("Test the break-glass account"),
+                    _("Nobody has for 90 days: %(name)s.") % {"name": account.label},
+                    reverse("users:break_glass"),
+                    _("Test it"),
+                )
+            )
     stuck = Q(refused_at__isnull=False) | Q(bounced_at__isnull=False)
     invitations = Invitation.objects.of(enterprise).live(at).filter(stuck).select_related("user")
     for invitation in invitations.order_by("-issued_at")[:MOST_NEEDS]:

@@ -303,6 +303,10 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "visibility_timeout": 900,
 }
 CELERY_BEAT_SCHEDULE = {
+    "remind of break-glass accounts nobody has tested": {
+        "task": "users.tasks.remind_of_break_glass",
+        "schedule": 6 * 3600.0,
+    },
     "send what was missed": {"task": "users.tasks.sweep", "schedule": 60.0},
     "go on with batches that were left": {"task": "invitations.tasks.sweep_batches", "schedule": 60.0},
     "send invitations that were missed": {"task": "invitations.tasks.sweep", "schedule": 60.0},

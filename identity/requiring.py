@@ -19,10 +19,10 @@ from identity.models import Connection
 from users.forms.acts import fresh_access
 from users.http import ConsoleRequest
 from users.models import LastAdminError, Method, User, keep_an_admin
+from users.models.user import TEST_LASTS
 from users.tasks import post_to_all
 
 # For so long a test proves that a break-glass account works.
-TEST_LASTS = timedelta(days=90)
 
 
 @dataclass(frozen=True)
@@ -91,13 +91,12 @@ class RequireProvider(forms.Form):
 
     def _break_glass_works(self) -> Condition:
         accounts = User.objects.of(self.enterprise).break_glass_tested(self.now - TEST_LASTS)
-        if tested := accounts.order_by("-last_login").first():
+        if tested := accounts.order_by("-break_glass_tested_at").first():
             return Condition(
-                True, _("The break-glass account of %(name)s was used in the last 90 days.") % {"name": tested.label}
+                True, _("The break-glass account of %(name)s was tested in the last 90 days.") % {"name": tested.label}
             )
-        text = _("No break-glass account was used in the last 90 days. Sign in with one, to know that it works.")
-        url = reverse("users:local", args=[self.enterprise.slug])
-        return Condition(False, text, url, _("To the local sign-in"))
+        text = _("No break-glass account was tested in the last 90 days. Test one, to know that it works.")
+        return Condition(False, text, reverse("users:break_glass"), _("Test a break-glass account"))
 
     @property
     def _said(self) -> dict[str, str]:

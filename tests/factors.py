@@ -60,9 +60,11 @@ def give_codes(user: User) -> list[str]:
     return RecoveryCode.objects.issue(user, timezone.now())
 
 
-def enter_password(browser: Browser, user: User, address: str = "127.0.0.1", **more: str) -> HttpResponse:
+def enter_password(
+    browser: Browser, user: User, address: str = "127.0.0.1", path: str = "", **more: str
+) -> HttpResponse:
     answers = {"email": user.email, "password": PASSWORD, **more}
-    return browser.post(f"/e/{user.enterprise.slug}/local/", answers, REMOTE_ADDR=address)
+    return browser.post(path or f"/e/{user.enterprise.slug}/local/", answers, REMOTE_ADDR=address)
 
 
 def factor_page(user: User) -> str:

@@ -39,6 +39,7 @@ class World:
     chloe: User  # The person things are done to: Viewer of Rotterdam.
     vera: User
     nora: User
+    spare: User  # A break-glass account that has no password yet.
     apps: dict[str, App]  # By email: everybody who tries the routes has one.
     draft: Connection
     key: ClientKey  # Of the draft, and so is the secret.
@@ -105,6 +106,14 @@ class World:
             nora=nora,
             lead=lead,
             chloes_role=chloes_role,
+            spare=make_user(
+                cast.halden,
+                "Spare",
+                "spare@halden.example",
+                (Role.ENTERPRISE_ADMIN, None),
+                is_break_glass=True,
+                password="!",
+            ),
             chloes_session=chloe.sessions.get(method=Method.PASSWORD),
             chloes_passkey=chloe.passkeys.get(),
             invitation=Invitation.issue(
@@ -138,6 +147,10 @@ class Route:
 
 def chloe(world: World) -> list[str]:
     return [world.chloe.pk]
+
+
+def ingrid(world: World) -> list[str]:
+    return [world.cast.ingrid.pk]
 
 
 def rotterdam(world: World) -> list[str]:
@@ -258,6 +271,10 @@ ROUTES: dict[str, Route] = {
     "users:end_person_sessions": Route(LOOKS_AFTER, chloe, ASKS_AND_ACTS),
     "users:end_person_session": Route(LOOKS_AFTER, lambda w: [w.chloe.pk, w.chloes_session.handle], "POST"),
     "users:session_limits": Route(ADMINISTERS, methods=ASKS_AND_ACTS),
+    "users:break_glass": Route(ADMINISTERS),
+    "users:break_glass_add": Route(ADMINISTERS, methods=ASKS_AND_ACTS),
+    "users:break_glass_retire": Route(ADMINISTERS, ingrid, ASKS_AND_ACTS),
+    "users:break_glass_link": Route(ADMINISTERS, lambda w: [w.spare.pk], "POST"),
     "users:local_sign_in": Route(ADMINISTERS, methods=ASKS_AND_ACTS),
     "users:organizations": Route(ADMINISTERS),
     "users:organization_create": Route(ADMINISTERS, methods=ASKS_AND_ACTS),
@@ -316,6 +333,8 @@ PUBLIC: frozenset[str] = frozenset(
         "users:factor",
         "users:forgotten",
         "users:local",
+        "users:recover",
+        "users:recovery",
         "users:reset",
         "users:reset_password",
         "users:session_left",

@@ -26,6 +26,7 @@ from users import enrolment, halfway
 from users.middleware import LAST_ENTERPRISE_COOKIE
 from users.models import Role
 from users.throttling import COOKIE
+from users.views import recovery
 from users.views.links import RESET_COOKIE
 
 pytestmark = pytest.mark.servers
@@ -72,7 +73,7 @@ FIELDS = (
     "code", "connection", "current", "cursor", "email", "emails", "error", "error_description", "iss", "issuer",
     "leave_out", "message", "name", "next", "organization", "passkey", "password", "person", "place", "prompt",
     "provider", "q", "recovery", "region", "result", "revision", "role", "scope", "scopes", "second_factor", "since",
-    "slug", "sort", "state", "status", "time_zone", "until", "use_issuer", "user", "via", "where", "your_name",
+    "slug", "sort", "state", "status", "time_zone", "until", "use_issuer", "user", "via", "where", "who", "your_name",
 )  # fmt: skip
 
 
@@ -93,6 +94,7 @@ GOOD: dict[str, dict[str, str]] = {
     "users:change_password": {"current": PASSWORD, "password": "a longer password than that"},
     "users:add_app": {"code": "123456"},
     "users:add_passkey": {"name": "Laptop", "passkey": '{"id": "x"}', "challenge": "dev.AAAA"},
+    "users:break_glass_add": {"who": "new", "name": "Emergency", "email": "emergency@halden.example"},
     "users:local_sign_in": {"second_factor": "optional"},
     "users:change_email": {"email": "c.martin@halden.example"},
     "users:give_role": {"role": Role.MANAGER.value, "place": "everywhere"},
@@ -140,6 +142,7 @@ PUBLIC_ARGS: dict[str, Callable[[World], list[str]]] = {
     "users:factor": lambda world: ["halden"],
     "users:forgotten": lambda world: ["halden"],
     "users:local": lambda world: ["halden"],
+    "users:recovery": lambda world: ["c0ffee"],
     "users:reset": lambda world: [world.chloe.pk, "c0ffee-0123"],
 }
 
@@ -226,7 +229,7 @@ def test_nonsense_in_an_address(world: World, method: str) -> None:
 
 COOKIES = [
     LAST_ENTERPRISE_COOKIE, cookies.NAME, settings.SESSION_COOKIE_NAME, RESET_COOKIE, COOKIE, halfway.COOKIE,
-    enrolment.COOKIE, "messages",
+    enrolment.COOKIE, recovery.COOKIE, "messages",
 ]  # fmt: skip
 
 
@@ -236,7 +239,8 @@ def test_nonsense_in_a_cookie(cast: Cast, cookie: str) -> None:
     for value in ["", "\x00", "dev.AAAA", "ä" * 100, "a.b:c:d", "9" * 3_000, '{"a":']:
         # Quoted as the standard library does it: octal escapes are how a NUL gets through.
         browser.cookies[cookie] = value
-        for name in ("console:login", "invitations:opened", "users:reset_password", "console:dashboard"):
+        for name in ("console:login", "invitations:opened", "users:reset_password", "users:recover",
+                     "console:dashboard"):  # fmt: skip
             _never_breaks(browser, "GET", reverse(name))
         for name in ("users:factor", "users:enrol"):
             _never_breaks(browser, "GET", reverse(name, args=["halden"]))

@@ -60,6 +60,14 @@ def _context(name: str, user: User) -> dict[str, Any] | None:
                 return None
             path = reverse("users:reset", args=[user.pk, reset_token.make_token(user)])
             return {"button_url": enterprise.url(path), "button_text": _("Choose a new password")}
+        case "break_glass_invited":
+            if not user.is_active or user.has_usable_password():
+                return None
+            path = reverse("users:reset", args=[user.pk, reset_token.make_token(user)])
+            return {"button_url": enterprise.url(path), "button_text": _("Choose its password")}
+        case "break_glass_changed":
+            path = reverse("users:break_glass")
+            return {"button_url": enterprise.url(path), "button_text": _("Look at the break-glass accounts")}
         case "how_you_sign_in":
             if not user.is_active or user.connection is None:
                 return None

@@ -124,6 +124,20 @@ def forget_expired() -> None:
 
 
 @shared_task
+def remind_of_break_glass() -> None:
+    """Tell Enterprise Admins, once in 90 days, that a break-glass account was not tested for as long."""
+    now = timezone.now()
+    for user in User.objects.break_glass_to_remind(now).select_related("enterprise"):
+        with transaction.atomic():
+            # Once, whoever else runs this at the same time.
+            due = User.objects.filter(pk__in=User.objects.break_glass_to_remind(now).values("pk")).filter(pk=user.pk)
+            if due.update(break_glass_reminded_at=now):
+                since = user.break_glass_tested_at or user.joined_at
+                days = (now - since).days if since else 0
+                tell_admins(user.enterprise, "break_glass_changed", what="untested", account=user.label, days=days)
+
+
+@shared_task
 def delete_closed() -> None:
     """Remind who closed an enterprise that its time to return ends; and delete what nobody came back for."""
     now = timezone.now()

@@ -19,12 +19,15 @@ from users.models.factor import (
 )
 from users.models.held import HeldForm, OverError
 from users.models.mail import OutgoingEmail, Sendable
+from users.models.recovery import BreakGlassRecovery
 from users.models.role import LastAdminError, Role
 from users.models.role_assignment import RoleAssignment
 from users.models.session import Method, Session
 from users.models.throttle import Throttle, TooManyTries
 from users.models.user import (
     BreakGlassError,
+    BreakGlassFullError,
+    BreakGlassUnfitError,
     EmailTakenError,
     HasRolesError,
     Status,
@@ -41,6 +44,9 @@ __all__ = [
     "AnyRole",
     "AuthenticatorApp",
     "BreakGlassError",
+    "BreakGlassFullError",
+    "BreakGlassRecovery",
+    "BreakGlassUnfitError",
     "ClosedError",
     "CustomRole",
     "EmailTakenError",

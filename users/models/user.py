@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import operator
 import unicodedata
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -28,6 +28,11 @@ if TYPE_CHECKING:
     from users.models.session import SessionQuerySet
 
 
+# A break-glass account that nobody has tested for so long is not known to work.
+TEST_LASTS = timedelta(days=90)
+MOST_BREAK_GLASS = 2
+
+
 def fold_email(email: str) -> str:
     """Return the form of ``email`` that is compared: NFKC, then case-folded (T7)."""
     return unicodedata.normalize("NFKC", email).strip().casefold()
@@ -39,6 +44,14 @@ class HasRolesError(Exception):
 
 class BreakGlassError(Exception):
     """The act is not for the enterprise's only break-glass account, which is its way in when the provider is down."""
+
+
+class BreakGlassFullError(Exception):
+    """The enterprise has as many break-glass accounts as it may. Nothing was changed."""
+
+
+class BreakGlassUnfitError(Exception):
+    """Only a local Enterprise Admin can become a break-glass account. Nothing was changed."""
 
 
 class EmailTakenError(Exception):
@@ -79,9 +92,28 @@ class UserQuerySet(models.QuerySet["User"]):
         """Keep those with a password who could not sign in any more if everyone had to use the provider."""
         return self.linkable().filter(connection=None)
 
+    def break_glass(self) -> UserQuerySet:
+        return self.filter(is_break_glass=True)
+
     def break_glass_tested(self, since: datetime) -> UserQuerySet:
-        """Keep break-glass accounts which somebody has signed in with since then: that it works is then known."""
-        return self.filter(is_break_glass=True, disabled_at=None, last_login__gte=since)
+        """Keep break-glass accounts with which somebody has proved both factors since then: they are known to work."""
+        return self.break_glass().filter(disabled_at=None, break_glass_tested_at__gte=since)
+
+    def break_glass_to_remind(self, at: datetime) -> UserQuerySet:
+        """Keep break-glass accounts that were not tested for long, where nobody was told so for as long.
+
+        Only where a provider serves: before that, people sign in with them anyway.
+        """
+        then = at - TEST_LASTS
+        accounts = self.break_glass().filter(joined_at__lte=then, disabled_at=None, enterprise__closed_at=None)
+        accounts = accounts.filter(Q(break_glass_tested_at=None) | Q(break_glass_tested_at__lte=then))
+        accounts = accounts.filter(Q(break_glass_reminded_at=None) | Q(break_glass_reminded_at__lte=then))
+        return accounts.filter(enterprise__connections__enabled_at__isnull=False).distinct()
+
+    def able_to_become_break_glass(self) -> UserQuerySet:
+        """Keep local Enterprise Admins who sign in with a password, and will: nobody who is being switched."""
+        admins = self.able_to_sign_in().filter(role_assignments__role=Role.ENTERPRISE_ADMIN, connection=None)
+        return admins.filter(is_break_glass=False, switching_to=None)
 
     def with_email_to_decide(self) -> UserQuerySet:
         """Keep those whom their provider calls by another email, where no administrator has decided yet."""
@@ -146,6 +178,11 @@ class User(AbstractBaseUser):
         related_name="switching_users",
     )
     is_break_glass = models.BooleanField(default=False)
+    # When both factors were last proved, in a drill or a sign-in; when it was last used in an emergency; when the
+    # administrators were last told that it was not tested for long.
+    break_glass_tested_at = models.DateTimeField(null=True, blank=True)
+    break_glass_used_at = models.DateTimeField(null=True, blank=True)
+    break_glass_reminded_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     email_confirmed_at = models.DateTimeField(null=True, blank=True)
     # What the provider called this person's email at the last sign-in, when that is another address than ours; and
@@ -318,8 +355,45 @@ class User(AbstractBaseUser):
 
     def forget_local_ways(self) -> None:
         """Remove what proves this person here: from now on a provider does. Within the caller's transaction."""
+        from users.models.factor import Factors  # Built on this model.
+
         self.set_unusable_password()
         self.save(update_fields=["password"])
+        Factors(self).reset()
+
+    def become_break_glass(self) -> None:
+        """Be a way in for emergencies. Raises BreakGlassFullError, or BreakGlassUnfitError for no local admin."""
+        with transaction.atomic():
+            enterprise = self.enterprise.lock()
+            if User.objects.of(enterprise).break_glass().count() >= MOST_BREAK_GLASS:
+                raise BreakGlassFullError
+            if not User.objects.of(enterprise).able_to_become_break_glass().filter(pk=self.pk).exists():
+                raise BreakGlassUnfitError
+            self.is_break_glass = True
+            self.save(update_fields=["is_break_glass"])
+
+    def retire_from_break_glass(self) -> None:
+        """Be an account like others, with the same roles. Raises BreakGlassError or LastAdminError."""
+        with transaction.atomic():
+            enterprise = self.enterprise.lock()
+            if not enterprise_admins(enterprise).break_glass().exclude(pk=self.pk).exists():
+                raise BreakGlassError
+            self.is_break_glass = False
+            self.break_glass_tested_at = self.break_glass_used_at = self.break_glass_reminded_at = None
+            self.save()
+            keep_an_admin(enterprise)
+
+    def is_test_due(self, at: datetime) -> bool:
+        """Return whether nobody has proved for ``TEST_LASTS`` that this break-glass account works."""
+        since = self.break_glass_tested_at or self.joined_at
+        return since is not None and at - since >= TEST_LASTS
+
+    def proved_break_glass(self, at: datetime, *, is_use: bool) -> None:
+        """Remember that both factors were proved, and whether it was for an emergency."""
+        self.break_glass_tested_at, self.break_glass_reminded_at = at, None
+        if is_use:
+            self.break_glass_used_at = at
+        self.save(update_fields=["break_glass_tested_at", "break_glass_reminded_at", "break_glass_used_at"])
 
     def _not_the_only_break_glass_account(self) -> None:
         if not self.is_break_glass:

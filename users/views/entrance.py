@@ -85,9 +85,12 @@ def enterprise(request: HttpRequest, here: Enterprise) -> HttpResponse:
 def local(request: HttpRequest, here: Enterprise) -> HttpResponse:
     """Local sign-in: for people who are not on the provider yet, and for emergencies (M9)."""
     form = LocalSignInForm(request.POST if request.method == "POST" else None, request=request, enterprise=here)
-    wanted = safe_next(request)
+    wanted, is_drill = safe_next(request), "drill" in request.GET
     if request.method == "POST" and form.is_valid():
-        return after_password(request, form.passed(), wanted=wanted)
+        user = form.passed()
+        if user.is_break_glass or not is_drill:
+            return after_password(request, user, wanted=wanted, is_drill=is_drill)
+        form.add_error(None, _("This is no break-glass account, so there is nothing to test."))
     return render(
         request,
         "users/local.html",
@@ -97,6 +100,7 @@ def local(request: HttpRequest, here: Enterprise) -> HttpResponse:
             "next": wanted,
             "connections": list(here.connections.offered()),
             "is_new": "created" in request.GET,
+            "is_drill": is_drill,
         },
     )
 
