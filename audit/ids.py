@@ -26,6 +26,15 @@ def _letters(number: int) -> str:
     return "".join([ALPHABET[byte & 31] for byte in secrets.token_bytes(number)])
 
 
+def reference_as_typed(text: str) -> str:
+    """Return the reference that somebody read out and somebody typed, or nothing when ``text`` is none.
+
+    Case, spaces and the hyphen do not matter, and what looks like a letter we do not use is the digit it looks like.
+    """
+    word = re.sub(r"[\s-]", "", text).upper().translate(str.maketrans("OIL", "011"))
+    return f"{word[:4]}-{word[4:]}" if re.fullmatch(f"[{ALPHABET.upper()}]{{8}}", word) else ""
+
+
 def is_id(text: str) -> bool:
     """Return whether ``text`` could be such a key: what a form or an address names is not asked for otherwise."""
     return re.fullmatch(RowId.regex, text) is not None

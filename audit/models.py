@@ -5,8 +5,9 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import models
@@ -54,6 +55,15 @@ class EventQuerySet(models.QuerySet["Event"]):
         if end is not None:
             events = events.filter(at__lt=end)
         return events
+
+    def on_days(self, first: date | None, last: date | None, zone: ZoneInfo) -> EventQuerySet:
+        """Keep events from the day ``first`` to the day ``last``, both included, as days are in ``zone``."""
+        return self.between(_midnight(first, zone), _midnight(last, zone, timedelta(days=1)))
+
+
+def _midnight(day: date | None, zone: ZoneInfo, later: timedelta = timedelta()) -> datetime | None:
+    """Return when ``day`` begins; None, which is open, without a day or when it is past the last there is."""
+    return datetime.combine(day + later, time.min, zone) if day and day <= date.max - later else None
 
 
 class Event(models.Model):

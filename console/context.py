@@ -116,6 +116,13 @@ ADVANCED: tuple[NavItem, ...] = (
         ("users:local_sign_in",),
     ),
     NavItem(
+        _("Sign-in log"),
+        "file-search",
+        "identity:sign_in_log",
+        Permission.SEE_AUDIT_LOG,
+        ("identity:sign_in_",),
+    ),
+    NavItem(
         _("Switch people"),
         "arrow-left-right",
         SWITCH,
@@ -240,11 +247,15 @@ def _links(here: str, held: frozenset[Permission], language: str | None, switch_
                 label=switch_label if item.route == SWITCH and switch_label else item.label,
                 count=stuck if item.route == SWITCH else None,
                 url=reverse(item.route),
-                is_current=any(here.startswith(page) for page in item.pages),
+                is_current=item.route == current,
             )
             for item in items
             if item.permission is None or item.permission in held
         ]
+
+    # A page belongs to the item that names it most closely.
+    claimed = {page: item.route for item in (*DAILY, *ADVANCED) for page in item.pages if here.startswith(page)}
+    current = claimed[max(claimed, key=len)] if claimed else ""
 
     nav = {"daily": shown(DAILY), "advanced": shown(ADVANCED)}
     return render_to_string("components/navigation.html", {"nav": nav})

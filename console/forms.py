@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zoneinfo
-from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from django import forms
@@ -12,6 +11,7 @@ from django.forms.renderers import TemplatesSetting
 from django.utils.translation import gettext_lazy as _
 
 from audit.actions import OPERATORS, Action
+from audit.ids import reference_as_typed
 from audit.models import Event, EventQuerySet, Result
 from users.models import Enterprise, fold_email
 
@@ -56,7 +56,7 @@ class AuditFilter(forms.Form):
                 | Q(target_label__icontains=text)
                 | Q(action__icontains=text)
                 | Q(reason__icontains=text)
-                | Q(reference=text.upper())
+                | Q(reference=reference_as_typed(text) or None)
             )
         if wanted.get("action"):
             events = events.filter(action=wanted["action"])
@@ -64,11 +64,4 @@ class AuditFilter(forms.Form):
             events = events.filter(result=wanted["result"])
         if wanted.get("person"):
             events = events.filter(Q(actor=wanted["person"]) | Q(target_id=wanted["person"]))
-        return events.between(
-            _midnight(wanted.get("since"), zone), _midnight(wanted.get("until"), zone, timedelta(days=1))
-        )
-
-
-def _midnight(day: date | None, zone: zoneinfo.ZoneInfo, later: timedelta = timedelta()) -> datetime | None:
-    """Return when ``day`` begins; None, which is open, without a day or when it is past the last there is."""
-    return datetime.combine(day + later, time.min, zone) if day and day <= date.max - later else None
+        return events.on_days(wanted.get("since"), wanted.get("until"), zone)

@@ -66,8 +66,8 @@ class Shown:
     @property
     def more(self) -> list[tuple[str, str]]:
         """Return the token's header and the claims that mean nothing here, as they came."""
-        header = [(_("header: %s") % name, _text(value)) for name, value in self.header.items()]
-        return header + [(name, _text(value)) for name, value in self.claims.items() if name not in MAIN]
+        header = [(_("header: %s") % name, as_text(value)) for name, value in self.header.items()]
+        return header + [(name, as_text(value)) for name, value in self.claims.items() if name not in MAIN]
 
     @property
     def further(self) -> int:
@@ -75,7 +75,11 @@ class Shown:
 
     @property
     def mistake(self) -> mistakes.Mistake:
-        return mistakes.of(self.result["refusal"], self.revision)
+        enterprise = self.revision.connection.enterprise.name
+        is_proved_by_key = self.revision.is_proved_by_key
+        return mistakes.of(
+            self.result["refusal"], provider=self.provider, enterprise=enterprise, is_proved_by_key=is_proved_by_key
+        )
 
     @property
     def proof(self) -> str:
@@ -84,7 +88,7 @@ class Shown:
         return ", ".join(_way(way) for way in ways[:4]) if isinstance(ways, list) else ""
 
     def _row(self, name: str) -> Claim:
-        value = _text(self.claims[name]) if name in self.claims else None
+        value = as_text(self.claims[name]) if name in self.claims else None
         if name == "nonce":
             value = _("matches")
         if name == "exp":
@@ -215,17 +219,17 @@ class Shown:
         return Verdict("warn", "user-x", refused, text % {"email": email}, **invite)
 
 
-def _text(value: object) -> str:
+def as_text(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, list):
-        return shown(", ".join(_text(item) for item in value) or "[]", LONGEST_VALUE)
+        return shown(", ".join(as_text(item) for item in value) or "[]", LONGEST_VALUE)
     return shown(value, LONGEST_VALUE)
 
 
 def _clock(seconds: object) -> str:
     if not isinstance(seconds, (int, float)):
-        return _text(seconds)
+        return as_text(seconds)
     return date_format(timezone.localtime(datetime.fromtimestamp(seconds, UTC)), "H:i:s")
 
 
@@ -234,7 +238,7 @@ def _moment(seconds: object) -> str:
     try:
         return date_format(timezone.localtime(datetime.fromtimestamp(seconds, UTC)), "j M Y, H:i:s")  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError, OSError):
-        return _text(seconds)
+        return as_text(seconds)
 
 
 def _way(method: object) -> str:
@@ -254,4 +258,4 @@ def _way(method: object) -> str:
         "kba": _("questions"),
         "user": _("presence"),
     }
-    return known.get(str(method), _text(method))
+    return known.get(str(method), as_text(method))

@@ -53,7 +53,8 @@ class Confidence:
 
     def refused(self, refused: Refused) -> Refused:
         """Return the same refusal, fit to be put on record."""
-        return Refused(refused.code, expected=self.keep(refused.expected), got=self.keep(refused.got))
+        said = None if refused.said is None else {self.keep(n): self.keep_all(v) for n, v in refused.said.items()}
+        return Refused(refused.code, expected=self.keep(refused.expected), got=self.keep(refused.got), said=said)
 
     def claims(self, claims: Claims) -> Claims:
         """Return the same claims, fit to be put on record: what decides stays as it was proved."""

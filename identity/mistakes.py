@@ -1,4 +1,4 @@
-"""A test sign-in that failed: which check said no, why, and which value to correct."""
+"""A sign-in that failed: which check said no, why, and which value to correct."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from django.utils.functional import Promise
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
-from identity.models import Revision
 from identity.oidc import Code
 from identity.refused import REASONS, Reason, Stop, reason_of
 
@@ -66,19 +66,28 @@ class Mistake:
     stop: str
     note: str
 
+    @property
+    def anchor(self) -> str:
+        """Where on the set-up page that value is, to be put behind its address; empty where there is none."""
+        if self.field == "client_secret":
+            return "?replace#secret"
+        if self.field == "credentials":
+            return "#credentials"
+        return f"#id_{self.field}" if self.field else ""
 
-def of(refusal: Mapping[str, str], revision: Revision) -> Mistake:
-    """Return the mistake behind ``refusal`` (code, expected, got), seen in a test of ``revision``."""
+
+def of(refusal: Mapping[str, str], *, provider: str, enterprise: str, is_proved_by_key: bool) -> Mistake:
+    """Return the mistake behind ``refusal`` (code, expected, got); the names are for its words."""
     reason = reason_of(refusal["code"]) or Code.PROVIDER_ERROR
     page, fix = REASONS[reason].page, REASONS[reason].fix
     field, check = _CORRECT.get(reason) or ("", _CHECKS.get(reason) or _AT[page.stop])
-    if field == "client_secret" and revision.is_proved_by_key:
+    if field == "client_secret" and is_proved_by_key:
         field, check = "credentials", _("Public key")
     text = str(fix) % {
-        "provider": revision.connection.name,
-        "enterprise": revision.connection.enterprise.name,
+        "provider": provider,
+        "enterprise": enterprise,
         "app": "Gatehouse",
         "expected": refusal.get("expected") or "—",
         "got": refusal.get("got") or "—",
     }
-    return Mistake(reason.value, str(check), text, field, page.stop.value, str(page.note))
+    return Mistake(reason.value, str(check), capfirst(text), field, page.stop.value, str(page.note))

@@ -8,6 +8,7 @@ answer contained.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
@@ -67,6 +68,7 @@ class Reason(StrEnum):
 class SignInRefused(Exception):
     """A deliberate no. ``expected`` and ``got`` are short, printable and never secret; ``claims`` are verified ones.
 
+    ``said`` is what the provider signed, whether or not it passed the checks.
     ``user`` is who it was, when that is proved, and ``invitation`` or ``move`` the one that was to be redeemed.
     """
 
@@ -77,6 +79,7 @@ class SignInRefused(Exception):
         expected: str = "",
         got: str = "",
         claims: Claims | None = None,
+        said: Mapping[str, object] | None = None,
         invitation: Invitation | None = None,
         move: Move | None = None,
         user: User | None = None,
@@ -86,13 +89,14 @@ class SignInRefused(Exception):
         self.expected = expected
         self.got = got
         self.claims = claims
+        self.said = claims.raw if claims else said
         self.invitation = invitation
         self.move = move
         self.user = user
 
     @classmethod
     def by_protocol(cls, refused: Refused) -> SignInRefused:
-        return cls(refused.code, expected=refused.expected, got=refused.got)
+        return cls(refused.code, expected=refused.expected, got=refused.got, said=refused.said)
 
     @property
     def page(self) -> Page:

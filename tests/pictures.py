@@ -172,6 +172,19 @@ def furnish() -> tuple[list[dict[str, str]], dict[str, tuple[str, bool]]]:
         (Action.CONNECTION_ENABLED, 60 * 24 * 11, ingrid, connection), (Action.USER_DISABLED, 900, ingrid, users[9]),
     ):  # fmt: skip
         _event(halden, now - timedelta(minutes=minutes), action, actor, target)
+    entry = Event.objects.create(
+        enterprise=halden, at=now - timedelta(minutes=42), action=Action.SESSION_REFUSED, result=Result.REFUSED,
+        reason="audience_mismatch", target_type="connection", target_id=connection.pk, target_label="Okta",
+        device="Firefox on Windows",
+        details={
+            "purpose": "sign_in", "revision": revision.number, "connection": connection.pk, "provider": "Okta",
+            "expected": revision.client_id, "got": "0oaw8QmPq2Lb3RtYx5d7",
+            "claims": {
+                "iss": revision.issuer, "sub": "00u00000000000000005", "aud": "0oaw8QmPq2Lb3RtYx5d7",
+                "exp": str(int(now.timestamp())), "email": users[6].email, "name": users[6].name, "amr": "pwd, mfa",
+            },
+        },
+    )  # fmt: skip
     Event.objects.filter(address=None).update(address="198.51.100.24")
     request = RequestFactory().get("/", headers={"user-agent": FIREFOX}, REMOTE_ADDR="203.0.113.4")
     request.session = SessionStore()
@@ -202,6 +215,8 @@ def furnish() -> tuple[list[dict[str, str]], dict[str, tuple[str, bool]]]:
         "abilities": ("users:abilities", [users[4].pk], True),
         "organizations": ("users:organizations", [], True),
         "audit-log": ("console:audit", [], True),
+        "sign-in-log": ("identity:sign_in_log", [], True),
+        "sign-in-entry": ("identity:sign_in_entry", [entry.pk], True),
         "identity-provider": ("identity:connections", [], True),
         "okta-set-up": ("identity:setup", [connection.pk], True),
         "switch": ("invitations:dry_run", [], True),

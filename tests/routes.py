@@ -11,6 +11,8 @@ from datetime import timedelta
 
 from django.utils import timezone
 
+from audit.actions import Action
+from audit.models import Event, Result, record
 from identity.credentials import ClientKey, ClientSecret
 from identity.models import Connection, Provider, WaitingSubject
 from invitations.models import Batch, Invitation, Move, Switch
@@ -49,6 +51,7 @@ class World:
     chloes_passkey: Passkey
     invitation: Invitation  # To be a Viewer of Rotterdam.
     switch: Switch  # Of Vera.
+    refused: Event  # A sign-in.
     waiting: WaitingSubject  # To be linked to Chloé.
     held: HeldForm
     move: Move  # Of Sara.
@@ -102,6 +105,19 @@ class World:
                 connection=draft,
                 listed_as=f"{sara.name} {sara.email}".lower(),
                 expires_at=timezone.now() + timedelta(days=14),
+            ),
+            refused=record(
+                Action.SESSION_REFUSED,
+                enterprise=cast.halden,
+                target=draft,
+                result=Result.REFUSED,
+                reason="audience_mismatch",
+                connection=draft.pk,
+                provider=draft.label,
+                revision=1,
+                expected="0oab8k2w",
+                got="another",
+                claims={"iss": "https://login.halden.example", "email": chloe.email},
             ),
             nora=nora,
             lead=lead,
@@ -216,6 +232,8 @@ ROUTES: dict[str, Route] = {
     "users:held_discard": Route(frozenset(), lambda w: [w.held.pk], "POST"),  # Chloé's own.
     "identity:step_up": Route(ANYONE),
     "identity:advanced": Route(ADMINISTERS),
+    "identity:sign_in_log": Route(ADMINISTERS),
+    "identity:sign_in_entry": Route(ADMINISTERS, lambda w: [w.refused.pk]),
     "identity:connections": Route(ADMINISTERS),
     "identity:choose": Route(ADMINISTERS, methods=ASKS_AND_ACTS),
     "identity:ways_in": Route(ADMINISTERS),

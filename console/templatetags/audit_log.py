@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from django import template
+from django.urls import reverse
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from audit.actions import phrase
 from audit.models import Event, Result
 from identity.refused import REASONS, reason_of
+from identity.sign_in_log import SIGN_INS
+from identity.told import told
 
 register = template.Library()
 
@@ -51,6 +54,20 @@ def event_phrase(event: Event) -> str:
 def event_object(event: Event) -> str:
     """Whom or what it was done to; empty when it was done to nothing."""
     return event.target_label
+
+
+@register.filter
+def event_reason(event: Event) -> str:
+    """Why it was refused, or how it came about, in a few words; empty when there is nothing to say."""
+    return told(event)
+
+
+@register.filter
+def event_url(event: Event) -> str:
+    """Where all there is to know about it stands: a sign-in's own page, or its line in the log."""
+    if event.action in SIGN_INS:
+        return reverse("identity:sign_in_entry", args=[event.pk])
+    return f"{reverse('console:audit')}?q={event.reference}"
 
 
 @register.filter

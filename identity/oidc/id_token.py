@@ -5,7 +5,8 @@ from __future__ import annotations
 import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
@@ -88,15 +89,16 @@ def verify_id_token(
     and `acr_values` are what the attempt asked for: providers may ignore them, so they are checked (K7).
     """
     header, payload = opened(unverified_id_token, rp, metadata, keys)
-    claims = _claims(header, payload, rp, epoch(at))
-    if not claims.nonce:
-        raise Refused(Code.MISSING_CLAIM, expected="nonce")
-    if not nonce or not hmac.compare_digest(claims.nonce.encode(), nonce.encode()):
-        raise Refused(Code.NONCE_MISMATCH)
-    _check_hash(payload, "at_hash", access_token, Code.AT_HASH_MISMATCH)
-    if code is not None:
-        _check_hash(payload, "c_hash", code, Code.C_HASH_MISMATCH)
-    _check_authentication(claims, epoch(at), max_age, tuple(acr_values))
+    with _quoting(payload):
+        claims = _claims(header, payload, rp, epoch(at))
+        if not claims.nonce:
+            raise Refused(Code.MISSING_CLAIM, expected="nonce")
+        if not nonce or not hmac.compare_digest(claims.nonce.encode(), nonce.encode()):
+            raise Refused(Code.NONCE_MISMATCH)
+        _check_hash(payload, "at_hash", access_token, Code.AT_HASH_MISMATCH)
+        if code is not None:
+            _check_hash(payload, "c_hash", code, Code.C_HASH_MISMATCH)
+        _check_authentication(claims, epoch(at), max_age, tuple(acr_values))
     return claims
 
 
@@ -127,6 +129,16 @@ def verify_refreshed_id_token(
     if claims.acr:
         _check_authentication(claims, epoch(at), None, tuple(acr_values))
     return claims
+
+
+@contextmanager
+def _quoting(payload: dict[str, object]) -> Iterator[None]:
+    """Have a refusal say what the provider did sign, for whoever has to find out what is wrong with it."""
+    try:
+        yield
+    except Refused as refused:
+        refused.said = payload
+        raise
 
 
 def _decoded(segment: str) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Mapping
 from enum import StrEnum
 from urllib.parse import urlsplit
 
@@ -110,12 +111,18 @@ def shown(value: object, limit: int = SHOWN_CHARACTERS) -> str:
 
 
 class Refused(Exception):
-    """A deliberate no. `code` says why; `expected` and `got` are short, printable and never secret."""
+    """A deliberate no. `code` says why; `expected` and `got` are short, printable and never secret.
 
-    def __init__(self, code: Code, *, expected: object = "", got: object = "") -> None:
+    `said` is what a token claims that the provider did sign, though a check of it failed: to look at, not to believe.
+    """
+
+    def __init__(
+        self, code: Code, *, expected: object = "", got: object = "", said: Mapping[str, object] | None = None
+    ) -> None:
         self.code = code
         self.expected = shown(expected)
         self.got = shown(got)
+        self.said = said
         super().__init__(code.value)
 
     def __str__(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -22,11 +23,13 @@ from audit.actions import Action
 from audit.models import Event, Result, printable, record
 from identity import attempts
 from identity.attempts import Attempt, Purpose
+from identity.claims import as_text
 from identity.ended import SessionEnded
 from identity.floods import record_unproved
 from identity.models import Connection
-from identity.oidc import Claims, thawed
+from identity.oidc import thawed
 from identity.refused import SignInRefused, Stop
+from users.access import Permission
 from users.http import is_by_script
 
 # Of the token and not of the person: good for nothing once it is verified.
@@ -34,9 +37,9 @@ _SPENT = frozenset({"nonce", "at_hash", "c_hash", "s_hash"})
 MOST_CLAIMS = 40
 
 
-def readable(claims: Claims) -> dict[str, Any]:
-    """Return what a verified token said, for administrators: without the parts that only prove it (R12)."""
-    kept = [(name, thawed(value)) for name, value in claims.raw.items() if name not in _SPENT]
+def readable(said: Mapping[str, object]) -> dict[str, Any]:
+    """Return what a token said, for administrators: without the parts that only prove it (R12)."""
+    kept = [(name, thawed(value)) for name, value in said.items() if name not in _SPENT]
     return {printable(name, 60): value for name, value in kept[:MOST_CLAIMS]}
 
 
@@ -47,15 +50,19 @@ def refuse(
     *,
     purpose: Purpose = Purpose.SIGN_IN,
     next_page: str = "",
+    revision: int = 0,
 ) -> HttpResponse:
-    """Put ``refusal`` on record, on its invitation too, and answer with its page. No session and no account changes."""
-    event = _recorded(request, connection, refusal, purpose)
+    """Put ``refusal`` on record, on its invitation too, and answer with its page. No session and no account changes.
+
+    ``revision`` is the number of the one it began with; without it, that which serves.
+    """
+    event = _recorded(request, connection, refusal, purpose, revision)
     response = render(
         request,
         "identity/refused.html",
         _words(connection, refusal)
         | _ways_on(connection, refusal, purpose, next_page)
-        | {"enterprise": connection.enterprise, "reference": event.reference},
+        | {"enterprise": connection.enterprise, "reference": event.reference, "entry_url": _entry_url(request, event)},
         status=refusal.page.status,
     )
     # Its forms need an origin to be trusted; with no referrer at all, a browser sends “null” for that.
@@ -85,6 +92,15 @@ def session_ended(request: HttpRequest, connection: Connection, ended: SessionEn
     return response
 
 
+def _entry_url(request: HttpRequest, event: Event) -> str:
+    """Return where the sign-in log has it, for somebody of the enterprise who is signed in here and may read that."""
+    user = request.user
+    if not user.is_authenticated or user.enterprise_id != event.enterprise_id:
+        return ""
+    may_read = request.access.may(Permission.SEE_AUDIT_LOG)  # type: ignore[attr-defined]
+    return reverse("identity:sign_in_entry", args=[event.pk]) if may_read else ""
+
+
 def never_kept(response: HttpResponse) -> None:
     """Have nobody store the page, nor learn its address from it: it may carry a code or a state (T18)."""
     response["Cache-Control"] = "no-store"
@@ -98,14 +114,18 @@ def sent(response: HttpResponse, request: HttpRequest, state: str, attempt: Atte
     return response
 
 
-def _recorded(request: HttpRequest, connection: Connection, refusal: SignInRefused, purpose: Purpose) -> Event:
+def _recorded(
+    request: HttpRequest, connection: Connection, refusal: SignInRefused, purpose: Purpose, revision: int
+) -> Event:
     details: dict[str, Any] = {"purpose": purpose.value}
+    if revision or connection.serving:
+        details["revision"] = revision or connection.serving.number  # type: ignore[union-attr]
     if refusal.expected:
         details["expected"] = refusal.expected
     if refusal.got:
         details["got"] = refusal.got
-    if refusal.claims:
-        details["claims"] = {name: printable(value, 200) for name, value in readable(refusal.claims).items()}
+    if refusal.said is not None:
+        details["claims"] = {name: printable(as_text(value), 200) for name, value in readable(refusal.said).items()}
     reason, now = refusal.code.value, timezone.now()
     with transaction.atomic():
         for link in filter(None, (refusal.invitation, refusal.move)):

@@ -237,6 +237,7 @@ class CallbackView(OIDCAuthenticationCallbackView):
             target=self.connection,
             method=Method.CONNECTION.value,
             connection=self.connection.pk,
+            revision=proof.revision.number,
         )
         response = HttpResponseRedirect(self.success_url)
         if proof.attempt.purpose is Purpose.INVITATION:
@@ -263,4 +264,5 @@ class CallbackView(OIDCAuthenticationCallbackView):
             self.refusal,
             purpose=attempt.purpose if attempt else Purpose.SIGN_IN,
             next_page=attempt.next if attempt else "",
+            revision=attempt.revision if attempt else 0,
         )

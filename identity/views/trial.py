@@ -90,7 +90,7 @@ def _ended(
         claims = outcome.claims
         verdict, user = OIDCBackend().verdict(outcome)
         result |= {
-            "claims": readable(claims),
+            "claims": readable(claims.raw),
             "header": {"alg": claims.algorithm, "kid": claims.kid, "typ": claims.typ},
             "verdict": verdict,
             "verdict_user": user.pk if user else "",
