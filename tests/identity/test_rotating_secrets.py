@@ -110,6 +110,7 @@ def test_nor_is_one_of_another_client_or_issuer_or_one_that_was_retired(journey:
     use(journey, add(journey, "a-third-secret-of-some-length", client_id="gatehouse"))
     first = journey.connection.secrets.order_by("set_at")[0]
     first.retire(timezone.now())
+    first.refresh_from_db()
     assert first.sealed == ""
     assert journey.sign_in().status_code == 400
     assert len(journey.provider.requests_to("/token")) == 1
