@@ -194,12 +194,13 @@ MOST_NEEDS = 4
 
 
 def needs_of(
-    enterprise: Enterprise, connection: Connection | None, revision: Revision | None, at: datetime
+    enterprise: Enterprise, connections: list[Connection], revision: Revision | None, at: datetime
 ) -> list[Need]:
     """Return what waits for an administrator: secrets that end, an untested revision, invitations that got stuck.
 
-    ``revision`` is the newest one of ``connection``.
+    ``revision`` is the newest one of the first of ``connections``.
     """
+    connection = connections[0] if connections else None
     needs = [
         Need(
             "circle-x" if end.is_over else "hourglass",
@@ -209,7 +210,7 @@ def needs_of(
             reverse("identity:setup", args=[end.connection.pk]) + "?replace#secret",
             _("Add a new secret"),
         )
-        for end in endings(enterprise, at.date())
+        for end in endings(connections, at.date())
     ]
     if connection and revision and connection.serving_id not in (None, revision.pk):
         needs.append(
@@ -324,12 +325,12 @@ class Overview:
         if not access.everywhere(Permission.SEE_PEOPLE):
             events = events.filter(actor__in=users)
         people = People.count(users)
-        connection = (
+        connections = list(
             Connection.objects.of(enterprise)
             .select_related("serving__secret")
             .order_by(F("enabled_at").asc(nulls_last=True), "created_at")
-            .first()
         )
+        connection = connections[0] if connections else None
         if connection:
             connection.enterprise = enterprise
         enabled_on = connection.enabled_at.astimezone(zone).date() if connection and connection.enabled_at else None
@@ -346,7 +347,7 @@ class Overview:
             to_switch = people.movable if connection and connection.is_enabled and not begun else 0
             revision = connection.latest if connection else None
             checklist = Checklist.of(access.user, connection, revision, invited, to_switch)
-            needs = needs_of(enterprise, connection, revision, at)
+            needs = needs_of(enterprise, connections, revision, at)
         health = Health.of(connection, users, events, at) if connection and connection.is_enabled else None
         # Of a batch of 10,000 people one line says enough here; the audit log has each of them.
         of_batches = Q(action__in=(Action.SWITCH_BEGUN, Action.SWITCH_REMINDED, Action.SWITCH_UNDONE))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -13,7 +14,6 @@ from django.utils.translation import ngettext
 from identity.credentials import REMIND_BEFORE, WARN_BEFORE, ClientSecret
 from identity.models import Connection, Revision
 from identity.news import remind_admins
-from users.models import Enterprise
 
 
 @dataclass(frozen=True)
@@ -84,12 +84,10 @@ def _ending(connection: Connection, secret: ClientSecret | None, today: date) ->
     return Ending(connection, secret.expires_on, days) if secret and secret.expires_on and days is not None else None
 
 
-def endings(enterprise: Enterprise, today: date) -> list[Ending]:
-    """Return those of ``enterprise`` that it is time to warn about, the most urgent first: one query."""
-    serving = Connection.objects.of(enterprise).enabled().select_related("serving__secret")
-    near = serving.filter(serving__secret__expires_on__lte=today + timedelta(days=WARN_BEFORE))
-    found = (ending(connection, today) for connection in near.order_by("serving__secret__expires_on"))
-    return [end for end in found if end]
+def endings(connections: Iterable[Connection], today: date) -> list[Ending]:
+    """Return those of ``connections`` that it is time to warn about, the most urgent first."""
+    found = (ending(connection, today) for connection in connections)
+    return sorted((end for end in found if end and end.is_near), key=lambda end: end.days)
 
 
 def remind(at: datetime) -> None:

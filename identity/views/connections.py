@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from identity import findings, proving, steps
-from identity.expiry import ending
+from identity.expiry import ending, endings
 from identity.forms import ChooseForm, Saved, SettingsForm
 from identity.models import Connection, NotTestedError, Revision, SecretGoneError, StillNeededError, WaitingSubject
 from identity.proving import Touched
@@ -46,9 +46,7 @@ def connections(request: ConsoleRequest) -> HttpResponse:
         return _choice(request, ChooseForm(request))
     today = timezone.now().date()
     listed = [(connection, ending(connection, today)) for connection in rows]
-    most_urgent = min(
-        (end for _connection, end in listed if end and end.is_near), key=lambda end: end.days, default=None
-    )
+    most_urgent = next(iter(endings(rows, today)), None)
     waiting = WaitingSubject.objects.of(request.enterprise).undecided().count()
     context = {"listed": listed, "most_urgent": most_urgent, "waiting": waiting}
     return render(request, "identity/connections.html", context)
