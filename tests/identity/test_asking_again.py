@@ -388,6 +388,18 @@ def test_nor_does_one_begin_that_is_over(journey: Journey) -> None:
     assert journey.refusal().reason == "session_over"
 
 
+def test_people_see_when_it_was_confirmed_and_when_it_ends(journey: Journey) -> None:
+    """Their own, and administrators everybody's; a password has nobody to confirm it."""
+    journey.browser.get("/account/")
+    Session.objects.filter(user=journey.dana).update(vouched_at=timezone.now() - timedelta(minutes=3))
+    page = words(journey.browser.get("/account/"))
+    assert "Okta Confirmed 3 minutes ago" in page
+    assert "This one ends after 60 minutes without use, and " in page
+    aiko = browser_of(journey.cast.aiko)
+    assert "Okta Confirmed 3 minutes ago" in words(aiko.get(f"/users/{journey.dana.pk}/"))
+    assert "Confirmed" not in words(aiko.get("/account/"))
+
+
 # ---- What else may have changed meanwhile
 
 

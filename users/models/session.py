@@ -152,6 +152,10 @@ class Session(AbstractBaseSession):
         return min(limit, BREAK_GLASS_IDLE) if self.method == Method.BREAK_GLASS else limit
 
     @property
+    def idle_minutes(self) -> int:
+        return round(self.idle_limit.total_seconds() / 60)
+
+    @property
     def absolute_limit(self) -> timedelta:
         limit = self.enterprise.session_limit
         return min(limit, BREAK_GLASS_LIMIT) if self.method == Method.BREAK_GLASS else limit
