@@ -194,7 +194,12 @@ MOST_NEEDS = 4
 
 
 def needs_of(
-    enterprise: Enterprise, connections: list[Connection], revision: Revision | None, at: datetime
+    enterprise: Enterprise,
+    connections: list[Connection],
+    revision: Revision | None,
+    at: datetime,
+    *,
+    is_break_glass_untested: bool,
 ) -> list[Need]:
     """Return what waits for an administrator: secrets that end, an untested revision, invitations that got stuck.
 
@@ -246,18 +251,17 @@ def needs_of(
                 _("Decide"),
             )
         )
-    for account in User.objects.of(enterprise).break_glass().filter(disabled_at=None):
-        if connection and connection.is_enabled and account.is_test_due(at):
-            needs.append(
-                Need(
-                    "life-buoy",
-                    False,
-                    _("Test the break-glass account"),
-                    _("Nobody has for 90 days: %(name)s.") % {"name": account.label},
-                    reverse("users:break_glass"),
-                    _("Test it"),
-                )
+    if is_break_glass_untested and connection and connection.is_enabled:
+        needs.append(
+            Need(
+                "life-buoy",
+                False,
+                _("Test the break-glass account"),
+                _("Nobody has proved for 90 days that it works."),
+                reverse("users:break_glass"),
+                _("Test it"),
             )
+        )
     stuck = Q(refused_at__isnull=False) | Q(bounced_at__isnull=False)
     invitations = Invitation.objects.of(enterprise).live(at).filter(stuck).select_related("user")
     for invitation in invitations.order_by("-issued_at")[:MOST_NEEDS]:
@@ -337,17 +341,18 @@ class Overview:
         days = sign_ins_by_day(events, zone, at.astimezone(zone).date())
         checklist, needs = None, list[Need]()
         if access.may(Permission.MANAGE_CONNECTIONS):
-            invited, begun = (
+            untested = User.objects.break_glass_to_test(at).filter(enterprise=OuterRef("pk"))
+            invited, begun, is_untested = (
                 Enterprise.objects.filter(pk=enterprise.pk)
-                .annotate(invited=_any(Invitation), begun=_any(Batch))
-                .values_list("invited", "begun")
+                .annotate(invited=_any(Invitation), begun=_any(Batch), untested=Exists(untested))
+                .values_list("invited", "begun", "untested")
                 .get()
             )
             # Once somebody has begun to switch people, who is left with a password is left on purpose.
             to_switch = people.movable if connection and connection.is_enabled and not begun else 0
             revision = connection.latest if connection else None
             checklist = Checklist.of(access.user, connection, revision, invited, to_switch)
-            needs = needs_of(enterprise, connections, revision, at)
+            needs = needs_of(enterprise, connections, revision, at, is_break_glass_untested=is_untested)
         health = Health.of(connection, users, events, at) if connection and connection.is_enabled else None
         # Of a batch of 10,000 people one line says enough here; the audit log has each of them.
         of_batches = Q(action__in=(Action.SWITCH_BEGUN, Action.SWITCH_REMINDED, Action.SWITCH_UNDONE))

@@ -22,9 +22,9 @@ PAGE = "/advanced/identity-provider/required/"
 
 @pytest.fixture
 def aiko(journey: Journey) -> Browser:
-    """Aiko, who has just signed in through Okta; and somebody has used the break-glass account lately."""
+    """Aiko, who has just signed in through Okta; and somebody has tested the break-glass account lately."""
     link(journey.connection, journey.cast.aiko, "00u1aiko")
-    User.objects.filter(pk=journey.cast.ingrid.pk).update(last_login=timezone.now() - timedelta(days=89))
+    User.objects.filter(pk=journey.cast.ingrid.pk).update(break_glass_tested_at=timezone.now() - timedelta(days=89))
     journey.provider.person = {"sub": "00u1aiko", "email": journey.cast.aiko.email, "name": "Aiko Tanaka"}
     journey.sign_in()
     assert is_signed_in(journey.browser, journey.cast.aiko)
@@ -128,8 +128,8 @@ def test_it_is_refused_without_a_fresh_sign_in_through_the_connection(journey: J
 
 
 def test_it_is_refused_when_nobody_knows_whether_the_break_glass_account_works(journey: Journey, aiko: Browser) -> None:
-    User.objects.filter(pk=journey.cast.ingrid.pk).update(last_login=timezone.now() - timedelta(days=91))
-    refused(aiko, "No break-glass account was used in the last 90 days.")
+    User.objects.filter(pk=journey.cast.ingrid.pk).update(break_glass_tested_at=timezone.now() - timedelta(days=91))
+    refused(aiko, "No break-glass account was tested in the last 90 days.")
 
 
 def test_it_is_refused_with_an_untested_or_disabled_connection(journey: Journey, aiko: Browser) -> None:

@@ -86,6 +86,8 @@ class AddBreakGlass(forms.Form):
                 enterprise = self.request.enterprise.lock()
                 access = fresh_access(self.request, enterprise)
                 is_new = self.cleaned_data["who"] == NEW
+                # Before it is one of them.
+                tell_admins(enterprise, "break_glass_changed", what="added", account=self._label, by=access.user.label)
                 self.added = self._created(enterprise, access) if is_new else self._chosen()
                 record(
                     Action.BREAK_GLASS_ADDED,
@@ -94,9 +96,6 @@ class AddBreakGlass(forms.Form):
                     target=self.added,
                     result=Result.ALARM,
                     is_new=is_new,
-                )
-                tell_admins(
-                    enterprise, "break_glass_changed", what="added", account=self.added.label, by=access.user.label
                 )
                 if is_new:
                     post_email("break_glass_invited", user=self.added, by=access.user.label)
@@ -110,6 +109,11 @@ class AddBreakGlass(forms.Form):
             self.add_error("email", self._taken)
             return False
         return True
+
+    @property
+    def _label(self) -> str:
+        chosen = self.admins.get(self.cleaned_data["who"])
+        return chosen.label if chosen else self.cleaned_data["name"]
 
     def _chosen(self) -> User:
         user = self.admins[self.cleaned_data["who"]]

@@ -13,7 +13,7 @@ from django.contrib.auth.models import BaseUserManager
 from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import IntegrityError, models, transaction
 from django.db.models import Q
-from django.db.models.functions import Concat, Lower, Trim
+from django.db.models.functions import Coalesce, Concat, Lower, Trim
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -104,11 +104,14 @@ class UserQuerySet(models.QuerySet["User"]):
 
         Only where a provider serves: before that, people sign in with them anyway.
         """
-        then = at - TEST_LASTS
-        accounts = self.break_glass().filter(joined_at__lte=then, disabled_at=None, enterprise__closed_at=None)
-        accounts = accounts.filter(Q(break_glass_tested_at=None) | Q(break_glass_tested_at__lte=then))
-        accounts = accounts.filter(Q(break_glass_reminded_at=None) | Q(break_glass_reminded_at__lte=then))
+        accounts = self.break_glass_to_test(at).filter(enterprise__closed_at=None)
+        accounts = accounts.filter(Q(break_glass_reminded_at=None) | Q(break_glass_reminded_at__lte=at - TEST_LASTS))
         return accounts.filter(enterprise__connections__enabled_at__isnull=False).distinct()
+
+    def break_glass_to_test(self, at: datetime) -> UserQuerySet:
+        """Keep break-glass accounts that were not tested for long; the same rule as ``User.is_test_due``."""
+        since = Coalesce("break_glass_tested_at", "joined_at")
+        return self.break_glass().filter(disabled_at=None).annotate(since=since).filter(since__lte=at - TEST_LASTS)
 
     def able_to_become_break_glass(self) -> UserQuerySet:
         """Keep local Enterprise Admins who sign in with a password, and will: nobody who is being switched."""
