@@ -11,6 +11,7 @@ from django import forms
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.formats import date_format
+from django.utils.functional import Promise
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -21,14 +22,21 @@ from audit.models import Event, EventQuerySet, Result
 from identity import mistakes
 from identity.attempts import Purpose
 from identity.claims import MAIN
+from identity.ended import SessionEnded
 from identity.models import Connection
 from identity.oidc import Code
-from identity.refused import REASONS, Reason, Stop, reason_of
+from identity.refused import REASONS, Page, Reason, Stop, reason_of
 from identity.told import LOCAL, WHAT, provider_of, told
 from invitations.models import Invitation
 from users.models import Enterprise, Method, User, fold_email
 
-SIGN_INS = (Action.SESSION_STARTED, Action.SESSION_REFUSED)
+# How each ended, as the filter names it.
+KINDS: dict[str, tuple[Action, Promise]] = {
+    "signed_in": (Action.SESSION_STARTED, gettext_lazy("Signed in")),
+    "refused": (Action.SESSION_REFUSED, gettext_lazy("Refused")),
+    "ended": (Action.SESSION_ENDED_BY_PROVIDER, gettext_lazy("Ended by the provider")),
+}
+SIGN_INS = tuple(action for action, _words in KINDS.values())
 # Claims that are times, in seconds since 1970.
 TIMES = ("exp", "iat", "nbf", "auth_time", "session_expiry")
 # Ways in that are no connection, as the filter names them beside connections.
@@ -38,6 +46,8 @@ PURPOSES = {
     Purpose.INVITATION: gettext_lazy("Accepting an invitation"),
     Purpose.TEST: gettext_lazy("Testing the connection"),
     Purpose.STEP_UP: gettext_lazy("Confirming a change"),
+    Purpose.SWITCH: gettext_lazy("Switching to the provider"),
+    Purpose.QUIET: gettext_lazy("Asking about a session"),
 }
 
 
@@ -52,11 +62,7 @@ class SignInFilter(forms.Form):
     result = forms.ChoiceField(
         required=False,
         label=gettext_lazy("Result"),
-        choices=[
-            ("", gettext_lazy("Any result")),
-            (Result.DONE.value, gettext_lazy("Signed in")),
-            (Result.REFUSED.value, gettext_lazy("Refused")),
-        ],
+        choices=[("", gettext_lazy("Any result")), *((kind, words) for kind, (_action, words) in KINDS.items())],
     )
     reason = forms.ChoiceField(required=False, label=gettext_lazy("Reason"))
     through = forms.ChoiceField(required=False, label=gettext_lazy("Through"))
@@ -90,7 +96,7 @@ class SignInFilter(forms.Form):
                 | Q(reference=reference_as_typed(text) or None)
             )
         if wanted.get("result"):
-            events = events.filter(result=wanted["result"])
+            events = events.filter(action=KINDS[wanted["result"]][0])
         if wanted.get("reason"):
             events = events.filter(reason=wanted["reason"])
         if way := wanted.get("through"):
@@ -131,12 +137,23 @@ class Row:
         return capfirst(str(provider or _("Password")))
 
     @property
-    def is_refused(self) -> bool:
-        return self.event.result == Result.REFUSED
+    def kind(self) -> str:
+        return next(kind for kind, (action, _words) in KINDS.items() if action == self.event.action)
+
+    @property
+    def word(self) -> str:
+        return str(KINDS[self.kind][1])
+
+    @property
+    def shape(self) -> str:
+        """Return the status component's kind: the shape and colour of it."""
+        if self.event.result == Result.ALARM:
+            return "alarm"
+        return {"signed_in": "done", "refused": "refused", "ended": "disabled"}[self.kind]
 
     @property
     def why(self) -> str:
-        return told(self.event) if self.is_refused else ""
+        return told(self.event)
 
 
 class Entry(Row):
@@ -170,7 +187,7 @@ class Entry(Row):
 
     @property
     def title(self) -> str:
-        return self.why or _("Signed in")
+        return self.why or self.word
 
     @property
     def purpose(self) -> str:
@@ -178,7 +195,14 @@ class Entry(Row):
 
     @property
     def reason(self) -> Code | Reason | None:
-        return reason_of(self.event.reason) if self.is_refused else None
+        return reason_of(self.event.reason)
+
+    @property
+    def page(self) -> Page | None:
+        """Return what the person read."""
+        if self.reason is None:
+            return None
+        return SessionEnded(self.reason).page if self.kind == "ended" else REASONS[self.reason].page
 
     @property
     def mistake(self) -> mistakes.Mistake | None:
@@ -205,16 +229,17 @@ class Entry(Row):
 
     def _note(self, stop: Stop) -> str:
         """Return the small words beneath the station where it ended, if that is ``stop``."""
-        page = REASONS[self.reason].page if self.reason else None
-        return str(page.note) if page and page.stop is stop else ""
+        return str(self.page.note) if self.page and self.page.stop is stop else ""
+
+    @property
+    def stopped(self) -> str:
+        return self.page.stop.value if self.page else ""
 
     @property
     def read(self) -> str:
-        """Return what stood above the page that the person was shown."""
-        if self.reason is None:
-            return ""
+        """Return what stood above that page."""
         names = {"provider": provider_of(self.event), "enterprise": self.enterprise.name, "app": "Gatehouse"}
-        return capfirst(str(REASONS[self.reason].page.title) % names)
+        return capfirst(str(self.page.title) % names) if self.page else ""
 
     @property
     def path_label(self) -> str:
@@ -224,9 +249,8 @@ class Entry(Row):
             Stop.HOUSE: _("The sign-in came back from %(provider)s, and %(enterprise)s refused it."),
             Stop.UNTRIED: _("%(provider)s was not asked, and %(enterprise)s was not reached."),
         }
-        stop = REASONS[self.reason].page.stop if self.reason else None
         through = _("The sign-in came back from %(provider)s, and %(enterprise)s let it in.")
-        return (words[stop] if stop else through) % names
+        return (words[self.page.stop] if self.page else through) % names
 
     @property
     def claims(self) -> list[tuple[str, str]]:

@@ -87,6 +87,7 @@ WHAT: Mapping[str, Promise] = {
     Code.C_HASH_MISMATCH: gettext_lazy("The ID token belongs to another code"),
     Code.AUTHENTICATION_TOO_OLD: gettext_lazy("%(provider)s did not ask for a new sign-in"),
     Code.ACR_MISMATCH: gettext_lazy("Signed in less strongly than asked for"),
+    Code.SESSION_OVER: gettext_lazy("The session at %(provider)s had run out"),
     # Userinfo.
     Code.USERINFO_REFUSED: gettext_lazy("%(provider)s refused to say more about the person"),
     Code.BAD_USERINFO_RESPONSE: gettext_lazy("What %(provider)s says about the person cannot be read"),
@@ -104,6 +105,9 @@ WHAT: Mapping[str, Promise] = {
     Reason.CONNECTION_INCOMPLETE: gettext_lazy("The connection is not complete"),
     Reason.SECRET_UNREADABLE: gettext_lazy("The stored client secret does not open"),
     Reason.INITIATED_ELSEWHERE: gettext_lazy("A tile began it for another issuer"),
+    # A session there was.
+    Reason.NOT_VOUCHED_FOR: gettext_lazy("%(provider)s no longer vouches for the person"),
+    Reason.SIGNED_IN_AS_ANOTHER: gettext_lazy("Somebody else is signed in at %(provider)s by now"),
     # The person.
     Reason.NO_ACCOUNT: gettext_lazy("Has no account and no invitation"),
     Reason.ACCOUNT_NOT_LINKED: gettext_lazy("The account with this email signs in another way"),
@@ -119,6 +123,16 @@ WHAT: Mapping[str, Promise] = {
     Reason.INVITATION_FOR_SOMEONE_ELSE: gettext_lazy("The invitation is for another email"),
     Reason.INVITATION_FOR_ANOTHER_WAY: gettext_lazy("Was invited to sign in another way"),
     Reason.ENTERPRISE_CLOSED: gettext_lazy("The enterprise is closed"),
+    # The switch.
+    Reason.SWITCH_WAITING: gettext_lazy("Has not opened the link of the switch yet"),
+    Reason.SWITCH_GONE: gettext_lazy("The link of the switch is no longer good"),
+    Reason.SWITCH_DONE: gettext_lazy("The switch was done before"),
+    Reason.SWITCH_UNDONE: gettext_lazy("Was switched back"),
+    Reason.SWITCH_EXPIRED: gettext_lazy("The link of the switch has expired"),
+    Reason.SWITCH_EMAIL_CHANGED: gettext_lazy("The email changed after the link was sent"),
+    Reason.SWITCH_FOR_SOMEONE_ELSE: gettext_lazy("The link of the switch is for another email"),
+    Reason.SWITCH_SUBJECT_TAKEN: gettext_lazy("Is linked to another user already"),
+    Reason.SWITCH_LAST_ADMIN: gettext_lazy("Is the only Enterprise Admin with a password"),
     Reason.INVITER_GONE: gettext_lazy("Whoever sent the invitation is no longer here"),
     Reason.INVITER_MAY_NOT_GIVE_ROLE: gettext_lazy("Whoever sent the invitation may no longer give this role"),
     # What is not done to people and organizations.

@@ -72,9 +72,9 @@ def event_url(event: Event) -> str:
 
 @register.filter
 def event_fix(event: Event) -> str:
-    """What an administrator can do about a refused sign-in; empty for everything else."""
+    """What an administrator can do about a sign-in that was refused or ended; empty for everything else."""
     reason = reason_of(event.reason)
-    if reason is None or event.result != Result.REFUSED:
+    if reason is None:
         return ""
     names = {"provider": _("the provider"), "expected": "—", "got": "—"}
     names |= {name: str(event.details[name]) for name in names if event.details.get(name)}

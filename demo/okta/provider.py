@@ -6,7 +6,10 @@ import json
 from typing import Any
 
 from django.contrib.auth import logout
+from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import resolve_url
+from django.utils import timezone
 from oauth2_provider.exceptions import OAuthToolkitError
 from oauth2_provider.oauth2_validators import OAuth2Validator
 from oauth2_provider.settings import oauth2_settings
@@ -94,13 +97,21 @@ class Authorize(AuthorizationView):
             # Forgotten again, so that another person can be picked next time.
             logout(request)
             return self.refuse("access_denied", NOT_ASSIGNED)
+        max_age, elapsed = request.GET.get("max_age", ""), timezone.now() - request.user.last_login
+        if max_age.isdecimal() and elapsed.total_seconds() > int(max_age):
+            return self.handle_no_permission()
         request.user.sitting = (request.session["sid"], request.user.last_login)
         return super().get(request, *args, **kwargs)
 
     def handle_no_permission(self) -> HttpResponse:
+        """Lead to the sign-in, and back without what asks for one: by then it is satisfied."""
         if self.request.GET.get("prompt") == "none":
             return self.refuse("login_required", "The client specified not to prompt, but the user is not logged in.")
-        return super().handle_no_permission()
+        asked = self.request.GET.copy()
+        asked.pop("max_age", None)
+        if asked.get("prompt") == "login":
+            del asked["prompt"]
+        return redirect_to_login(f"{self.request.path}?{asked.urlencode()}", resolve_url(self.get_login_url()))
 
     def refuse(self, error: str, description: str) -> HttpResponse:
         """Send the person back with an error, if the request itself is in order (RFC 6749, section 4.1.2.1)."""

@@ -130,6 +130,24 @@ def test_a_refresh_token_rotates_and_keeps_the_sitting(okta, metadata, person):
     }
 
 
+def test_max_age_asks_for_a_new_sign_in_once(okta, metadata, person):
+    """K7: as a real Okta does. Whoever is signed in signs in again, and once is enough."""
+    _, first = sign_in(okta, metadata, person)
+    before = claims_in(okta, metadata, exchange(okta, metadata, first["code"]).json()["id_token"])
+    time.sleep(1.1)
+    assert "code=" in person.open(authorization_url(okta, metadata, max_age=3600)).headers["Location"]
+
+    page = person.open(authorization_url(okta, metadata, max_age=0, prompt="login"))
+    assert page.status_code == 200
+    _, second = sent_to(person.pick(page, INGRID))
+    after = claims_in(okta, metadata, exchange(okta, metadata, second["code"]).json()["id_token"])
+
+    assert after["sub"] == before["sub"]
+    assert after["auth_time"] > before["auth_time"]
+    _, silent = sent_to(person.open(authorization_url(okta, metadata, max_age=0, prompt="none")))
+    assert silent["error"] == "login_required"
+
+
 def test_without_offline_access_there_is_no_refresh_token(okta, metadata, person):
     _, answer = sign_in(okta, metadata, person, scope="openid email")
     tokens = exchange(okta, metadata, answer["code"]).json()

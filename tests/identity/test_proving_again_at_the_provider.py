@@ -179,18 +179,23 @@ def test_an_outage_leaves_the_session_as_it_is(desk: Desk) -> None:
 
 
 def test_it_ends_in_the_session_it_began_in(desk: Desk) -> None:
-    """Signed out meanwhile, or signed in anew: what comes back belongs to a session that is over."""
-    url = desk.leave()
-    desk.browser.post("/logout/")
-    answer = desk.come_back(url)
-    assert (answer.status_code, desk.journey.refusal().reason) == (403, "not_the_same_session")
-    desk.journey.sign_in()
-    long_ago(desk.dana)
-    url = desk.leave()
-    desk.browser.sign_in(desk.dana)
-    assert desk.come_back(url).status_code == 403
-    desk.browser.sign_in(desk.cast.aiko)
-    assert desk.journey.refusal().reason == "not_the_same_session"
+    """Signed out meanwhile, signed in anew, or somebody else by now: it belongs to a session that is over."""
+
+    def signs_in_anew() -> None:
+        desk.journey.sign_in()
+        long_ago(desk.dana)
+
+    for meanwhile in (
+        lambda: desk.browser.post("/logout/"),
+        signs_in_anew,
+        lambda: desk.browser.sign_in(desk.cast.aiko),
+    ):
+        signs_in_anew()
+        url = desk.leave()
+        meanwhile()
+        assert desk.come_back(url).status_code == 403
+        assert desk.journey.refusal().reason == "not_the_same_session"
+        assert not Session.objects.filter(user=desk.dana, proved_at__gt=timezone.now() - timedelta(minutes=10)).exists()
     assert not Event.objects.filter(action="session:proved").exists()
 
 

@@ -15,7 +15,7 @@ from audit.ids import reference_as_typed
 from audit.models import Event, Result
 from tests.cast import PASSWORD, Browser, browser_of
 from tests.identity.journey import Journey
-from tests.serving import Request
+from tests.serving import Reply, Request
 from users.models import User
 
 pytestmark = pytest.mark.servers
@@ -67,6 +67,22 @@ def test_sign_ins_of_every_kind_are_listed(journey: Journey, admin: Browser) -> 
         "Break-glass",
     ):
         assert words in page
+
+
+def test_a_session_that_the_provider_ended_is_listed_with_why(journey: Journey, admin: Browser) -> None:
+    """K6: and its entry says what the person read, who had asked for nothing."""
+    journey.sign_in()
+    journey.make_due()
+    journey.provider.on_token = lambda said, request: Reply.json({"error": "invalid_grant"}, 400)
+    page = journey.browser.get("/account/")
+    event = Event.objects.of(journey.cast.halden).get(action=Action.SESSION_ENDED_BY_PROVIDER)
+    assert event.reference in page.content.decode()
+    assert listed(log(admin, result="ended")) == [event.reference]
+    assert "Okta no longer vouches for the person" in log(admin)
+    html = entry(admin, event)
+    assert fact(html, "The person read") == "Okta no longer vouches for you"
+    assert fact(html, "Account") == "Dana Whitfield"
+    assert "the session ended" in html
 
 
 def test_nothing_but_sign_ins_is_in_it(journey: Journey, admin: Browser) -> None:
@@ -212,7 +228,7 @@ def test_filters(journey: Journey, admin: Browser) -> None:
     today = f"{timezone.localdate():%Y-%m-%d}"
     for query, names in (
         ({"result": "refused"}, ["Somebody unknown"]),
-        ({"result": "done", "since": today}, ["Marcus Feld", "Dana Whitfield"]),
+        ({"result": "signed_in", "since": today}, ["Marcus Feld", "Dana Whitfield"]),
         ({"reason": "not_assigned"}, ["Somebody unknown"]),
         ({"reason": "nonce_mismatch"}, []),
         ({"through": journey.connection.pk}, ["Somebody unknown", "Dana Whitfield"]),
