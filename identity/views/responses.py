@@ -86,7 +86,7 @@ def session_ended(request: HttpRequest, connection: Connection, ended: SessionEn
         response = HttpResponse(status=401, headers={"HX-Redirect": f"{sign_in}?{urlencode({'next': page})}"})
     else:
         context = words | _ways_on(connection, ended, Purpose.SIGN_IN, page)
-        context |= {"enterprise": connection.enterprise, "reference": ended.reference}
+        context |= {"enterprise": connection.enterprise, "reference": ended.reference, "is_ended": True}
         response = render(request, "identity/refused.html", context, status=ended.page.status)
     never_kept(response)
     return response
