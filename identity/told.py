@@ -141,6 +141,8 @@ WHAT: Mapping[str, Promise] = {
     "break_glass": gettext_lazy("Is the only break-glass account"),
     "own_account": gettext_lazy("Nobody does this to an account of their own"),
     "not_empty": gettext_lazy("Is still used"),
+    "role_changed": gettext_lazy("The role was edited meanwhile"),
+    "role_in_use": gettext_lazy("Somebody still has the role"),
     # How a session ended.
     "signed_out": gettext_lazy("Signed out"),
     "ended_by_owner": gettext_lazy("By whose session it was, from another"),
