@@ -41,7 +41,9 @@ def main(issuer: str, filler: int) -> None:
     revision.tested_at = now
     revision.save(update_fields=["tested_at"])
     connection.enable(revision, now)
-    people = [person(enterprise, f"person{n}", joined_at=now, connection=connection) for n in range(PEOPLE)]
+    # As somebody who has accepted an invitation.
+    here = {"joined_at": now, "email_confirmed_at": now, "connection": connection}
+    people = [person(enterprise, f"person{n}", **here) for n in range(PEOPLE)]
     User.objects.bulk_create(people)
     User.objects.bulk_create([person(enterprise, f"filler{n}", joined_at=now) for n in range(filler)], batch_size=1000)
     Subject.objects.bulk_create(

@@ -137,7 +137,7 @@ class Bench:
         settings = "console.settings" if peer == "gatehouse" else "benchmarks.peer.settings"
         return os.environ | {
             "DJANGO_SETTINGS_MODULE": settings, "DATABASE_URL": self.database(peer), "REDIS_URL": self.valkey.url,
-            "SSL_CERT_FILE": str(self.bundle), "REQUESTS_CA_BUNDLE": str(self.bundle), "LOG_LEVEL": "ERROR",
+            "SSL_CERT_FILE": str(self.bundle), "REQUESTS_CA_BUNDLE": str(self.bundle), "LOG_FORMAT": "json",
             "GATEHOUSE_MODE": "development", "ALLOW_LOOPBACK_ISSUERS": "true", "PORT": str(port), "PEER": peer,
             "ISSUER": self.issuer, "CLIENT_ID": CLIENT_ID, "CLIENT_SECRET": CLIENT_SECRET,
         }  # fmt: skip
@@ -176,7 +176,8 @@ class Bench:
             sys.executable, "-m", "gunicorn", wsgi, "--bind", f"127.0.0.1:{port}", "--workers", "2",
             "--worker-class", "gthread", "--threads", "4", "--log-level", "error",
         ]  # fmt: skip
-        self.processes[peer] = subprocess.Popen(gunicorn, cwd=ROOT, env=environment)
+        with (FOLDER / f"{peer}.log").open("wb") as log:  # Written as in production, which costs something, too.
+            self.processes[peer] = subprocess.Popen(gunicorn, cwd=ROOT, env=environment, stderr=log)
         self.starts[peer] = f"http://{host}:{port}{start}"
         wait_for(f"http://127.0.0.1:{port}/")
 
