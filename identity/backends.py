@@ -40,7 +40,7 @@ def _known(enterprise: Enterprise, connection: Connection, terms: int, issuer: s
             subjects__issuer=issuer,
             subjects__sub=sub,
             subjects__connection__enabled_at__isnull=False,
-            subjects__connection__serving__terms=terms,
+            subjects__connection__serving_terms=terms,
         )
         .select_for_update(of=("self",))
     )
@@ -48,7 +48,7 @@ def _known(enterprise: Enterprise, connection: Connection, terms: int, issuer: s
 
 @compiled_sharing(Connection)
 def _serving(enterprise: Enterprise, connection: Connection, terms: int) -> QuerySet[Connection]:
-    return Connection.objects.of(enterprise).enabled().order_by().filter(pk=connection, serving__terms=terms)
+    return Connection.objects.of(enterprise).enabled().order_by().filter(pk=connection, serving_terms=terms)
 
 
 class OIDCBackend(OIDCAuthenticationBackend):

@@ -120,6 +120,9 @@ class Connection(models.Model):
         Organization, on_delete=models.RESTRICT, null=True, blank=True, related_name="connections"
     )
     serving = models.ForeignKey("Revision", on_delete=models.RESTRICT, null=True, blank=True, related_name="+")
+    # The terms of what serves, here as well: a sign-in that waits while another revision comes to serve sees this row
+    # as it is then, and would look in vain for the revision that it was joined with.
+    serving_terms = models.PositiveIntegerField(default=0, editable=False)
     email_rule = models.CharField(max_length=8, choices=EmailRule.choices, default=EmailRule.SHOW)
     signing_key = models.ForeignKey(ClientKey, on_delete=models.RESTRICT, null=True, blank=True, related_name="+")
     # Whether a person carries our keys to the provider, instead of the provider fetching them.
@@ -246,8 +249,8 @@ class Connection(models.Model):
 
     def _serve(self, revision: Revision, at: datetime) -> list[ClientSecret]:
         """Let ``revision`` serve, and return the secrets given up by that: two are kept, the one now and the last."""
-        self.serving = revision
-        self.save(update_fields=["serving"])
+        self.serving, self.serving_terms = revision, revision.terms
+        self.save(update_fields=["serving", "serving_terms"])
         if revision.secret_id is None:
             return []
         self.secrets.filter(pk=revision.secret_id, serves_since=None).update(serves_since=at)

@@ -231,6 +231,7 @@ def test_sign_ins_running_through_a_rotation_all_succeed(transactional_db: None,
             over.set()
         for thread in threads:
             thread.result()
+    assert [event.reason for event in Event.objects.filter(action="session:refused")] == []
     assert {status for _began, status in ended} == {302}
     assert len({began for began, _status in ended}) == 6
     assert refusals(journey) == []
