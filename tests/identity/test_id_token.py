@@ -224,6 +224,25 @@ def test_a_refreshed_token_is_about_the_same_person() -> None:
         with pytest.raises(Refused) as caught:
             refreshed(token)
         assert caught.value.code is code
+    with pytest.raises(Refused) as caught:
+        refreshed(saying(), nonce=None)
+    assert caught.value.code is Code.NONCE_MISMATCH
+
+
+def test_a_refreshed_token_belongs_to_the_access_token_it_came_with() -> None:
+    """R2, R11: at_hash is checked here as at a sign-in."""
+
+    def refreshed(access_token: str | None) -> Any:
+        token = saying(nonce=None, at_hash=half_hash("the-token"))
+        return verify_refreshed_id_token(
+            token, RP, METADATA, KEYS, subject="00u1alice", at=NOW, access_token=access_token
+        )
+
+    assert refreshed("the-token").sub == "00u1alice"
+    for access_token in ("another-token", None):
+        with pytest.raises(Refused) as caught:
+            refreshed(access_token)
+        assert caught.value.code is Code.AT_HASH_MISMATCH
 
 
 @settings(max_examples=150, deadline=None)

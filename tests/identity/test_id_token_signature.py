@@ -141,6 +141,12 @@ def test_what_has_not_the_shape_of_a_token_is_malformed(spoil: str) -> None:
     assert refusal(spoil).code is Code.MALFORMED_TOKEN
 
 
+def test_a_token_that_is_too_long_is_not_looked_at() -> None:
+    """R4: however well it is signed."""
+    assert verify(saying(padding="x" * 40_000)).sub == "00u1alice"
+    assert refusal(saying(padding="x" * 60_000)).code is Code.MALFORMED_TOKEN
+
+
 def test_a_token_has_one_spelling() -> None:
     """A second spelling of the same bytes is refused, padding and stray characters included."""
     token = saying()
