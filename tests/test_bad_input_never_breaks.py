@@ -106,6 +106,10 @@ GOOD: dict[str, dict[str, str]] = {
         "client_authentication": "client_secret_basic", "organization": "",
     },
     "invitations:switch_begin": {"user": ""},
+    "users:role_create": {"name": "Terminal lead", "description": "", "permissions": "see_people"},
+    "users:session_limits": {"idle_minutes": "60", "session_hours": "12", "reprove_minutes": "5"},
+    "identity:requiring": {"grace": "7"},
+    "console:close": {"name": "Halden Freight"},
     "invitations:switch_email": {"email": "vera.old@halden.example"},
     "users:bulk_disable": {"user": ""},
     "invitations:invite": {
@@ -134,6 +138,7 @@ PUBLIC_ARGS: dict[str, Callable[[World], list[str]]] = {
         sorted(name for name in PUBLIC - {"identity:logout"} if name.startswith("identity:")),
         lambda world: [world.draft.pk],
     ),
+    "invitations:move_open": lambda world: [world.move.token],
     "invitations:open": lambda world: [world.invitation.token],
     "users:confirm": lambda world: [world.chloe.pk, "c0ffee-0123"],
     "users:enrol": lambda world: ["halden"],
