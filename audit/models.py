@@ -11,11 +11,13 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import models
+from django.db.models.functions import Cast
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from audit.compiled import insert
+from audit.forgetting import Forgotten
 from audit.ids import new_id, new_reference
 
 if TYPE_CHECKING:
@@ -60,6 +62,22 @@ class EventQuerySet(models.QuerySet["Event"]):
         """Keep events from the day ``first`` to the day ``last``, both included, as days are in ``zone``."""
         return self.between(_midnight(first, zone), _midnight(last, zone, timedelta(days=1)))
 
+    def forget(self, whom: Forgotten) -> None:
+        """Take the addresses and identifiers of a person who is deleted out of labels and details."""
+        told = self.annotate(text=Cast("details", models.TextField()))
+        found = told.filter(whom.standing_in("text", "actor_label", "target_label"))
+        changed = []
+        for event in found.iterator(chunk_size=2000):
+            before = event.details, event.actor_label, event.target_label
+            event.details = whom.left_of(event.details)
+            event.actor_label, event.target_label = (
+                whom.label_for(event.actor_label),
+                whom.label_for(event.target_label),
+            )
+            if before != (event.details, event.actor_label, event.target_label):
+                changed.append(event)
+        self.model.objects.bulk_update(changed, ["details", "actor_label", "target_label"], batch_size=500)
+
 
 def _midnight(day: date | None, zone: ZoneInfo, later: timedelta = timedelta()) -> datetime | None:
     """Return when ``day`` begins; None, which is open, without a day or when it is past the last there is."""
@@ -68,6 +86,8 @@ def _midnight(day: date | None, zone: ZoneInfo, later: timedelta = timedelta()) 
 
 class Event(models.Model):
     """One thing that happened. Written once, never changed; labels outlive the rows they name.
+
+    One exception: of somebody whose account is deleted the label stays, and addresses and identifiers go (``forget``).
 
     One that stands for many of a flood says so with ``times``, which grows while the flood lasts (``Tally``).
     """

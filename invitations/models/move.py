@@ -120,6 +120,10 @@ class MoveQuerySet(SendableQuerySet):
         under_way.filter(connection=connection).update(redeemed_at=at)
         under_way.update(undone_at=at)
 
+    def forget(self, label: str) -> None:
+        """Keep of people who are deleted that somebody called ``label`` was switched, or was to be."""
+        self.update(name=label, listed_as=label.lower(), email="", email_folded="", bounce_reason="")
+
     def with_token(self, token: str) -> MoveQuerySet:
         return self.filter(token_hash=hash_token(token))
 

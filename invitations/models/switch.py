@@ -71,7 +71,8 @@ class Switch(models.Model):
     begun_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
     begun_at = models.DateTimeField(default=timezone.now)
     moved_to = models.EmailField(max_length=254, blank=True)
-    invitation = models.OneToOneField(Invitation, on_delete=models.SET_NULL, null=True, related_name="switch")
+    # Once that is forgotten, with the person it was for, so is this.
+    invitation = models.OneToOneField(Invitation, on_delete=models.CASCADE, null=True, related_name="switch")
     invited_at = models.DateTimeField(null=True, blank=True)
 
     objects = SwitchQuerySet.as_manager()

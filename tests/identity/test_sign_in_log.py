@@ -13,7 +13,8 @@ from django.utils import timezone
 from audit.actions import Action
 from audit.ids import reference_as_typed
 from audit.models import Event, Result
-from tests.cast import PASSWORD, Browser, browser_of
+from tests.cast import Browser, browser_of
+from tests.factors import give_app, sign_in_with
 from tests.identity.journey import Journey
 from tests.serving import Reply, Request
 from users.models import User
@@ -55,7 +56,7 @@ def test_sign_ins_of_every_kind_are_listed(journey: Journey, admin: Browser) -> 
     journey.sign_in(Browser(journey.cast.halden))
     local = Browser(journey.cast.halden)
     local.post("/e/halden/local/", {"email": journey.cast.marcus.email, "password": "wrong"})
-    local.post("/e/halden/local/", {"email": journey.cast.ingrid.email, "password": PASSWORD})
+    sign_in_with(give_app(journey.cast.ingrid), local, journey.cast.ingrid)
     page = log(admin)
     assert len(listed(page)) == 4
     for words in (
@@ -219,8 +220,7 @@ def test_filters(journey: Journey, admin: Browser) -> None:
     journey.sign_in()
     journey.provider.person = None
     journey.sign_in(Browser(journey.cast.halden))
-    local = {"email": journey.cast.marcus.email, "password": PASSWORD}
-    Browser(journey.cast.halden).post("/e/halden/local/", local)
+    sign_in_with(give_app(journey.cast.marcus), Browser(journey.cast.halden), journey.cast.marcus)
     Event.objects.create(
         enterprise=journey.cast.halden, action=Action.SESSION_STARTED, at=timezone.now() - timedelta(days=60),
         actor=journey.cast.tomas, actor_label="Tomás Herrera", details={"method": "password"},

@@ -260,14 +260,15 @@ class Delete(Act):
 
     @property
     def text(self) -> str:
-        return _("The account of %(email)s is gone for good. What it did stays in the audit log.") % {
-            "email": self.person.email
+        return _("The account of %(email)s is gone for good. What it did stays in the audit log, done by %(name)s.") % {
+            "email": self.person.email,
+            "name": self.person.label,
         }
 
     @property
     def consequences(self) -> list[dict[str, Any]]:
         return [
-            consequence(_("Sessions end at once."), holds=False),
+            consequence(_("Sessions end at once. Addresses, invitations and identifiers are forgotten."), holds=False),
             consequence(_("The address is free: the person can be invited again."), holds=True),
         ]
 

@@ -17,8 +17,11 @@ from django.db.models.functions import Coalesce, Concat, Lower, Trim
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from audit.actions import Action
 from audit.compiled import update
+from audit.forgetting import Forgotten
 from audit.ids import new_id
+from audit.models import Event
 from users.models.enterprise import Enterprise, Organization
 from users.models.role import LastAdminError, Role
 
@@ -31,6 +34,8 @@ if TYPE_CHECKING:
 # A break-glass account that nobody has tested for so long is not known to work.
 TEST_LASTS = timedelta(days=90)
 MOST_BREAK_GLASS = 2
+# Events about a person whose details are addresses.
+TELL_ADDRESSES = (Action.USER_EMAIL_CHANGED, Action.USER_EMAIL_DIFFERS, Action.USER_EMAIL_KEPT)
 
 
 def fold_email(email: str) -> str:
@@ -311,14 +316,44 @@ class User(AbstractBaseUser):
         self.save(update_fields=["disabled_at"])
 
     def remove(self) -> None:
-        """Delete the account for good. Raises HasRolesError, LastAdminError or BreakGlassError."""
+        """Delete the account for good, and forget the person. Raises HasRolesError, LastAdminError or BreakGlassError.
+
+        What it did stays on record under its label; every address and identifier goes, wherever it stands.
+        """
         with transaction.atomic():
             enterprise = self.enterprise.lock()
             self._not_the_only_break_glass_account()
             if self.role_assignments.exists():
                 raise HasRolesError
+            self._forget(enterprise)
             self.delete()
             keep_an_admin(enterprise)
+
+    def _forget(self, enterprise: Enterprise) -> None:
+        """Remove what would outlive the account: history of invitations and moves, and addresses in the audit log.
+
+        Sessions, grants, subjects, factors and emails go with the account itself. By the related names, as these
+        models are floors above.
+        """
+        events = Event.objects.of(enterprise)
+        told = events.filter(target_type=self._meta.model_name, target_id=self.pk, action__in=TELL_ADDRESSES)
+        theirs = Q(user=self) | Q(user=None, email_folded=self.email_folded)
+        invitations = enterprise.invitations.filter(theirs)
+        waiting = list(self.waiting_subjects.values_list("email", "sub"))
+        addresses = {
+            self.email, self.provider_email, *(email for email, _sub in waiting),
+            *invitations.values_list("email", flat=True), *self.moves.values_list("email", flat=True),
+            *(str(value) for details in told.values_list("details", flat=True) for value in details.values()),
+        }  # fmt: skip
+        folded = {fold_email(text) for text in addresses if "@" in text}
+        others = User.objects.of(enterprise).exclude(pk=self.pk).filter(email_folded__in=folded)
+        # An address this account gave up may be somebody else's by now.
+        folded -= set(others.values_list("email_folded", flat=True))
+        emails = folded | {text for text in addresses if fold_email(text) in folded}
+        ids = {sub for _email, sub in waiting} | set(self.subjects.values_list("sub", flat=True))
+        events.forget(Forgotten(frozenset(emails), frozenset(ids), self.label))
+        invitations.delete()
+        self.moves.forget(self.label)
 
     def change_email(self, email: str) -> None:
         """Give the account another address, to be confirmed again. Raises EmailTakenError; then nothing is changed."""
