@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from django.db.models import Count, DateTimeField, Q, Value
+from django.db.models import Count, DateTimeField, Prefetch, Q, Value
 from django.db.models.functions import Coalesce
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from audit.keyset import Page, page
 from users.access import Permission
 from users.http import ConsoleRequest
-from users.models import Status, User
+from users.models import RoleAssignment, Status, User
 from users.models.finding import ANY, BREAK_GLASS, PASSWORD, narrowed
 from users.models.user import UserQuerySet
 
@@ -22,6 +22,10 @@ PAGE = 50
 LONGEST_SEARCH = 100
 # Who never signed in comes last, and a keyset has no room for nulls.
 NEVER = Value(datetime(1970, 1, 1, tzinfo=UTC), output_field=DateTimeField())
+
+
+# Roles and their organizations in one statement.
+_with_places = Prefetch("role_assignments", RoleAssignment.objects.select_related("organization", "custom_role"))
 
 
 @dataclass(frozen=True)
@@ -101,7 +105,7 @@ class PeopleList:
 
     def page(self) -> Page[User]:
         """Return the page the address asks for, with all that its rows show: one query for them, one for roles."""
-        people = self.matching().select_related("connection").prefetch_related("role_assignments__organization")
+        people = self.matching().select_related("connection").prefetch_related(_with_places)
         by: tuple[str, ...] = ("listed_as", "id")
         if self.sort == "last":
             people, by = people.annotate(seen=Coalesce("last_login", NEVER)), ("-seen", "-id")
