@@ -38,7 +38,7 @@ def test_it_is_on_record(journey: Journey) -> None:
         journey.dana,
         journey.connection.pk,
     )
-    assert event.details == {"method": "connection", "connection": journey.connection.pk}
+    assert event.details == {"method": "connection", "connection": journey.connection.pk, "revision": 1}
 
 
 def test_the_request_has_everything_that_protects_it(journey: Journey) -> None:
