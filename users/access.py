@@ -136,6 +136,7 @@ _EXPLANATIONS: dict[Permission, str | Promise] = {
     Permission.MANAGE_ORGANIZATIONS: _("The parts of the enterprise that roles and connections are limited to."),
     Permission.MANAGE_CONNECTIONS: _("Decides how everyone signs in. Give it as you would give Enterprise Admin."),
     Permission.SET_SESSION_LIMITS: _("After how long people have to sign in again."),
+    Permission.MANAGE_SIGN_IN: _("What is asked of people with a password, and the accounts for emergencies."),
     Permission.MIGRATE_PEOPLE: _("From a password to the provider, with their roles."),
     Permission.SEE_AUDIT_LOG: _("Everything that happened in the enterprise, with names and addresses."),
     Permission.CLOSE_ENTERPRISE: _("Everything as files. Once it is closed nobody signs in, and later all is gone."),

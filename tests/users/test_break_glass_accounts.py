@@ -12,12 +12,13 @@ from django.utils import timezone
 
 from audit.models import Event, Result
 from invitations.models import Invitation
-from tests.cast import PASSWORD, Browser, Cast, browser_of, enable_okta, long_ago, make_user
+from tests.cast import PASSWORD, Browser, Cast, browser_of, enable_okta, long_ago, make_role, make_user
 from tests.factors import enter_password, give_app, give_codes, give_passkey
 from tests.proving import is_asked
 from tests.smtp import Sink, link_in, text_of
 from users import tasks
-from users.models import Role, User, enterprise_admins
+from users.access import Permission
+from users.models import Role, RoleAssignment, User, enterprise_admins
 
 pytestmark = pytest.mark.servers
 
@@ -49,6 +50,16 @@ def test_the_page_says_who_with_what_and_when(cast: Cast, aiko: Browser) -> None
     for words in ("Ingrid Solberg", "Ready", "Authenticator app", "Yubikey in the safe", "10 of 10 left", "Never"):
         assert words in page
     assert "Mallory" not in page
+
+
+def test_who_keeps_them_without_being_an_enterprise_admin_makes_none(cast: Cast) -> None:
+    """A role of the enterprise's own is no way to become one: the new account would be an Enterprise Admin."""
+    role = make_role(cast.halden, "Keeper", Permission.MANAGE_SIGN_IN)
+    RoleAssignment.objects.create(enterprise=cast.halden, user=cast.tomas, custom_role=role, given_by=cast.aiko)
+    tomas = browser_of(cast.tomas)
+    assert tomas.get(PAGE).status_code == 200
+    assert tomas.post(ADD, NEW).status_code == 403
+    assert not User.objects.filter(email=NEW["email"]).exists()
 
 
 def test_what_is_missing_is_said(cast: Cast, aiko: Browser) -> None:

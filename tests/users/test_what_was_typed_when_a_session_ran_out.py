@@ -11,6 +11,7 @@ from django.http import HttpResponse
 from django.utils import timezone
 
 from tests.cast import PASSWORD, Browser, Cast, browser_of
+from tests.factors import give_app, sign_in_with
 from tests.identity.journey import Journey
 from tests.provider import Provider
 from tests.proving import go_on
@@ -34,9 +35,7 @@ def send(browser: Browser, name: str = "Aiko T.", **typed: str) -> HttpResponse:
 
 
 def enters(browser: Browser, user: User, next_page: str = "") -> HttpResponse:
-    return browser.post(
-        "/e/halden/local/", {"email": user.email, "password": PASSWORD, **({"next": next_page} if next_page else {})}
-    )
+    return sign_in_with(give_app(user), browser, user, **({"next": next_page} if next_page else {}))
 
 
 def name_of(user: User) -> str:
@@ -101,12 +100,12 @@ def test_other_pages_do_not_make_the_browser_forget(cast: Cast, aiko: Browser) -
 
 def test_another_person_who_signs_in_there_never_sees_it(cast: Cast, aiko: Browser) -> None:
     """It goes when they come: a colleague, or a stranger."""
-    for other, where in ((cast.ingrid, "halden"), (cast.mallory, "stranger")):
+    for other in (cast.ingrid, cast.mallory):
         aiko.sign_in(cast.aiko)
         run_out(cast.aiko)
         send(aiko)
         held = HeldForm.objects.get()
-        aiko.post(f"/e/{where}/local/", {"email": other.email, "password": PASSWORD})
+        sign_in_with(give_app(other), aiko, other)
         assert aiko.get("/account/held/")["Location"] == "/"
         assert go_on(aiko, held).status_code == 404
         assert not HeldForm.objects.exists()

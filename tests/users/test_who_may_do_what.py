@@ -18,7 +18,7 @@ TABLE = {
     Role.ENTERPRISE_ADMIN: {
         "see_dashboard", "see_people", "invite_people", "manage_people", "give_roles", "manage_roles",
         "manage_organizations", "manage_connections", "set_session_limits", "migrate_people", "see_audit_log",
-        "close_enterprise",
+        "close_enterprise", "manage_sign_in",
     },
     Role.ORGANIZATION_ADMIN: {"see_dashboard", "see_people", "invite_people", "manage_people", "give_roles"},
     Role.MANAGER: {"see_dashboard", "see_people", "invite_people"},

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from django import forms
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 from django.urls import reverse
@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy
 
 from audit.actions import Action
 from audit.models import Result, record
-from users.access import Access
+from users.access import Access, Permission
 from users.forms.account import NewPasswordForm
 from users.forms.acts import Act, consequence, fresh_access
 from users.forms.fields import EmailField, NameField
@@ -122,6 +122,8 @@ class AddBreakGlass(forms.Form):
         return user
 
     def _created(self, enterprise: Enterprise, access: Access) -> User:
+        if not access.may_give(Role.ENTERPRISE_ADMIN, None, Permission.GIVE_ROLES):
+            raise PermissionDenied  # The new account is one, and nobody gives what they do not have.
         if User.objects.of(enterprise).break_glass().count() >= MOST_BREAK_GLASS:
             raise BreakGlassFullError
         now = timezone.now()
