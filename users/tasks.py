@@ -129,9 +129,9 @@ def remind_of_break_glass() -> None:
     now = timezone.now()
     for user in User.objects.break_glass_to_remind(now).select_related("enterprise"):
         with transaction.atomic():
-            # Once, whoever else runs this at the same time.
-            due = User.objects.filter(pk__in=User.objects.break_glass_to_remind(now).values("pk")).filter(pk=user.pk)
-            if due.update(break_glass_reminded_at=now):
+            # Once, whoever else runs this at the same time: the row still says what was read.
+            as_read = User.objects.filter(pk=user.pk, break_glass_reminded_at=user.break_glass_reminded_at)
+            if as_read.update(break_glass_reminded_at=now):
                 since = user.break_glass_tested_at or user.joined_at
                 days = (now - since).days if since else 0
                 tell_admins(user.enterprise, "break_glass_changed", what="untested", account=user.label, days=days)

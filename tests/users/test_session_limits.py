@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from audit.models import Event
 from tests.cast import Browser, Cast, browser_of
+from tests.factors import give_app, sign_in_with
 from tests.identity.setting_up import words
 from users.models import Session, User
 from users.models.session import CLAIM_LASTS
@@ -173,7 +174,7 @@ def test_the_cookie_lasts_as_long_as_its_session_is_remembered(cast: Cast) -> No
     browser = Browser(cast.halden)
     cast.halden.session_hours = 48
     cast.halden.save()
-    answer = browser.post("/e/halden/local/", {"email": cast.aiko.email, "password": "correct horse battery staple"})
+    answer = sign_in_with(give_app(cast.aiko), browser, cast.aiko)
     assert int(answer.cookies[settings.SESSION_COOKIE_NAME]["max-age"]) >= 48 * 3600
 
 

@@ -28,14 +28,15 @@ def test_the_page_shows_every_session_and_which_is_this_one(cast: Cast) -> None:
     assert "127.0.0.1" in page
 
 
-def test_the_page_costs_four_statements_however_many_sessions(cast: Cast) -> None:
+def test_the_page_costs_six_statements_however_many_sessions(cast: Cast) -> None:
     browser = browser_of(cast.aiko)
     for _ in range(20):
         browser_of(cast.aiko)
     with CaptureQueriesContext(connection) as queries:
         assert browser.get("/account/").status_code == 200
-    # Session with user and enterprise; sessions; for the navigation the roles and, an administrator's, the provider.
-    assert len(queries) == 4
+    # Session with user and enterprise; sessions; passkeys and recovery codes of somebody with a password; for the
+    # navigation the roles and, an administrator's, the provider.
+    assert len(queries) == 6
 
 
 def test_one_session_can_be_ended(cast: Cast) -> None:
