@@ -109,7 +109,7 @@ def running(image: tuple[Image, Sink], tmp_path_factory: pytest.TempPathFactory)
 def _answers(port: int) -> bool:
     try:
         return requests.get(f"http://127.0.0.1:{port}/readyz", timeout=5).ok
-    except requests.ConnectionError:
+    except (requests.ConnectionError, requests.Timeout):
         return False
 
 
