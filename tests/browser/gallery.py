@@ -14,6 +14,7 @@ from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.template import Context, Engine
+from django.template.loader import render_to_string
 from django.urls import path
 from django.utils import timezone
 
@@ -150,7 +151,7 @@ def _context(request: HttpRequest, name: str) -> dict[str, object]:
         "request": SimpleNamespace(enterprise=HALDEN, user=INGRID, path=request.path),
         "csrf_token": "not-a-secret",
         "enterprise": HALDEN,
-        "nav": _nav(NAV.get(name, "")),
+        "nav": {"links": render_to_string("components/navigation.html", {"nav": _nav(NAV.get(name, ""))})},
         "messages": [_Message("Chloé Martin is now Manager, Rotterdam", 25)] if name == "user" else [],
         "people": [
             SimpleNamespace(

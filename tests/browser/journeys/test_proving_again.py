@@ -42,7 +42,7 @@ class Pages:
 def types_a_secret(visitor: Visitor, connection: Connection) -> Pages:
     visitor.open(f"/advanced/identity-provider/{connection.pk}/?replace#secret")
     pages = Pages(visitor.page)
-    visitor.page.get_by_label("Client secret").fill(SECRET)
+    visitor.page.get_by_label("Client secret", exact=True).fill(SECRET)
     visitor.press("Save", within=visitor.page.locator("#values"))
     return pages
 
@@ -65,8 +65,9 @@ def test_with_the_password(house: House, visitor: Callable[[], Visitor]) -> None
     aiko.type("a wrong one")
     aiko.reads("This is not your password.")
     aiko.look()
-    aiko.page.get_by_label("Your password").focus()
-    aiko.type(PASSWORD)
+    aiko.page.get_by_label("Your password").fill(PASSWORD)
+    aiko.page.get_by_label("Code", exact=True).focus()
+    aiko.type(aiko.apps[cast.aiko.email].fresh_code())
     aiko.has_heading("Okta")
     aiko.reads("Revision 2 is saved.")
     assert newest_secret(connection) == SECRET
@@ -112,10 +113,11 @@ def test_without_script(house: House, new_page: Callable[..., Page]) -> None:
     aiko.signs_in_with_a_password(cast.aiko)
     long_ago(cast.aiko)
     aiko.open(f"/advanced/identity-provider/{connection.pk}/?replace#secret")
-    aiko.page.get_by_label("Client secret").fill(SECRET)
+    aiko.page.get_by_label("Client secret", exact=True).fill(SECRET)
     aiko.press("Save", within=aiko.page.locator("#values"))
     aiko.has_heading("Confirm that it is you")
     aiko.page.get_by_label("Your password").fill(PASSWORD)
+    aiko.page.get_by_label("Code", exact=True).fill(aiko.apps[cast.aiko.email].fresh_code())
     aiko.press("Confirm and continue")
     aiko.has_heading("Okta")
     assert newest_secret(connection) == SECRET
@@ -135,6 +137,7 @@ def test_from_a_dialog(house: House, visitor: Callable[[], Visitor]) -> None:
     dialog.get_by_role("button", name="Invite people").click()
     aiko.has_heading("Confirm that it is you")
     aiko.page.get_by_label("Your password").fill(PASSWORD)
+    aiko.page.get_by_label("Code", exact=True).fill(aiko.apps[cast.aiko.email].fresh_code())
     aiko.press("Confirm and continue")
     expect(aiko.row("lena.fischer@halden.example")).to_contain_text("Enterprise Admin")
 

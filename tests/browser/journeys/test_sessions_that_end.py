@@ -149,7 +149,7 @@ def test_signing_in_again_in_another_tab_is_enough(house: House, cast: Cast, aik
     expect(banner(aiko)).to_contain_text("You are signed out.", timeout=15_000)
     with aiko.page.context.expect_page() as tab:
         aiko.page.get_by_role("link", name="Sign in again").click()
-    again = Visitor(house.origin, tab.value)
+    again = Visitor(house.origin, tab.value, aiko.apps)
     again.has_heading("Sign in to Halden Freight")
     again.enters(cast.aiko)
     again.has_heading("Dashboard")
