@@ -63,10 +63,10 @@ def test_who_keeps_them_without_being_an_enterprise_admin_makes_none(cast: Cast)
 
 
 def test_what_is_missing_is_said(cast: Cast, aiko: Browser) -> None:
-    assert "No second factor yet: the next sign-in sets one up" in aiko.get(PAGE).content.decode()
+    assert "No second factor yet" in aiko.get(PAGE).content.decode()
     aiko.post(ADD, NEW)
     page = aiko.get(PAGE).content.decode()
-    assert "No password yet: it waits for the link to be opened" in page
+    assert "No password yet" in page
     assert "Test it now" not in page
 
 

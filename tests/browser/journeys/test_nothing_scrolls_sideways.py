@@ -25,7 +25,15 @@ NO_PAGES = {
     "invitations:batch_progress",
     "invitations:dry_run_download",
 }
-ENTRANCE = ("/signup/", "/login/", "/e/halden/", "/e/halden/local/", "/e/halden/local/forgotten/", "/e/nobody/")
+ENTRANCE = (
+    "/signup/",
+    "/login/",
+    "/e/halden/",
+    "/e/halden/local/",
+    "/e/halden/local/?drill",
+    "/e/halden/local/forgotten/",
+    "/e/nobody/",
+)
 
 
 def test_no_page_is_wider_than_the_phone(house: House, new_page: Callable[..., Page]) -> None:
