@@ -122,7 +122,7 @@ class TakeProviderEmail(ChangeEmail):
 
     @property
     def final(self) -> str:
-        return _("Use %(email)s") % {"email": self.person.provider_email}
+        return _("Use the new address")
 
     def clean(self) -> dict[str, Any]:
         if not self.person.provider_email:
@@ -146,7 +146,7 @@ class KeepEmail(Act):
 
     @property
     def final(self) -> str:
-        return _("Keep %(email)s") % {"email": self.person.email}
+        return _("Keep the one here")
 
     @property
     def done(self) -> str:
