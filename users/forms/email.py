@@ -142,7 +142,7 @@ class KeepEmail(Act):
 
     @property
     def title(self) -> str:
-        return _("Keep %(email)s for %(name)s?") % {"email": self.person.email, "name": self.person.label}
+        return _("Keep the email of %(name)s?") % {"name": self.person.label}
 
     @property
     def final(self) -> str:
