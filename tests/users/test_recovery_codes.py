@@ -115,6 +115,7 @@ def test_new_ones_end_the_older_ones_and_are_shown_once(cast: Cast, codes: list[
     assert len(new) == 10
     assert "no-store" in answer["Cache-Control"]
     assert not any(code in browser.get("/account/").content.decode() for code in new)
+    assert cast.aiko.recovery_codes.count() == 10
     assert said(try_code(cast.aiko, codes[0])) == WRONG
     assert try_code(cast.aiko, new[0])["Location"] == "/"
     assert "9 of 10 left." in browser.get("/account/").content.decode()
