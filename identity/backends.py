@@ -19,7 +19,7 @@ from audit.actions import Action
 from audit.compiled import compiled_sharing
 from audit.models import printable, record
 from identity.attempts import Purpose
-from identity.models import Connection, EmailRule, Subject, WaitingSubject
+from identity.models import Connection, EmailRule, Subject
 from identity.oidc import Claims
 from identity.refused import Reason, SignInRefused, reason_of
 from identity.round_trip import Proof
@@ -184,7 +184,7 @@ class OIDCBackend(OIDCAuthenticationBackend):
             raise SignInRefused(Reason.EMAIL_MISSING, claims=claims, move=move)
         try:
             user = move.redeem(email=claims.email, at=timezone.now())
-            Subject.objects.filter(user=user).delete()
+            user.subjects.all().delete()
             self._know(user, claims)
             keep_an_admin(connection.enterprise)
         except NotRedeemable as refusal:
@@ -212,7 +212,7 @@ class OIDCBackend(OIDCAuthenticationBackend):
             invitation, move = self.proof.invitation, self.proof.move
             reason = Reason.SWITCH_SUBJECT_TAKEN if move else Reason.SUBJECT_TAKEN
             raise SignInRefused(reason, claims=claims, invitation=invitation, move=move) from error
-        WaitingSubject.objects.filter(connection=self.proof.connection, issuer=claims.iss, sub=claims.sub).delete()
+        self.proof.connection.waiting_subjects.filter(issuer=claims.iss, sub=claims.sub).delete()
         if not user.name:
             user.name = name_of(claims)
             user.save(update_fields=["name"])

@@ -141,7 +141,7 @@ class ClientSecret(Credential):
             serving = self.connection.lock().serving
             if serving is not None and serving.secret_id == self.pk:
                 raise StillInUseError
-            return bool(type(self).objects.filter(pk=self.pk).kept().update(sealed="", retired_at=at))
+            return bool(self.connection.secrets.filter(pk=self.pk).kept().update(sealed="", retired_at=at))
 
     def expires(self, on: date | None) -> None:
         """Note when it ends, as the provider said; None is never. Reminders begin anew."""
@@ -229,13 +229,13 @@ class ClientKey(Credential):
         ``algorithm`` empty means that of the key before it, and RS256 for the first: every provider that takes keys
         at all has to know that one, ES256 only some. Raises KeyWaitsError.
         """
-        before = cls.objects.filter(pk=connection.signing_key_id).first()
+        before = connection.keys.filter(pk=connection.signing_key_id).first()
         # Making it takes a while, and nobody has to wait for the row meanwhile.
         pem = SigningKey.generate(algorithm or (before.algorithm if before else "RS256"))
         parsed = SigningKey.from_pem(pem)
         with transaction.atomic():
             fresh = connection.lock()
-            others = cls.objects.filter(connection=fresh).published()
+            others = fresh.keys.published()
             if fresh.depends_on_keys and others.waiting().exists():
                 raise KeyWaitsError
             key = cls(connection=connection, kid=parsed.kid, algorithm=parsed.algorithm, public=parsed.public_jwk())
@@ -279,7 +279,7 @@ class ClientKey(Credential):
         return True
 
     def _take_over(self, connection: Connection, at: datetime) -> None:
-        type(self).objects.filter(pk=connection.signing_key_id).update(superseded_at=at)
+        connection.keys.filter(pk=connection.signing_key_id).update(superseded_at=at)
         self.signs_since = at
         self.save(update_fields=["signs_since"])
         connection.signing_key = self
@@ -293,7 +293,7 @@ class ClientKey(Credential):
         with transaction.atomic():
             if self.connection.lock().signing_key_id == self.pk:
                 raise StillInUseError
-            published = type(self).objects.filter(pk=self.pk).published()
+            published = self.connection.keys.filter(pk=self.pk).published()
             return bool(published.update(sealed="", withdrawn_at=at))
 
 

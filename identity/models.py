@@ -535,7 +535,7 @@ class WaitingSubject(models.Model):
         changes: dict[str, object] = dict(seen)
         if row.user_id != user.pk:
             changes |= {"user": user, "refused_at": None, "refused_by": None}
-        cls.objects.filter(pk=row.pk).update(**changes)
+        connection.waiting_subjects.filter(pk=row.pk).update(**changes)
 
     def link(self, *, by: User, at: datetime) -> None:
         """Know this subject as the account's from now on: it signs in through the connection, and no other way.
