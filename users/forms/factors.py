@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from datetime import datetime
 from typing import Any
 
@@ -72,9 +73,9 @@ class AddFactor(forms.Form):
             tell_owner(self.user, "added", self.request, kind=self.kind, passkey=name)
             return [] if factors.codes_left else _issue_codes(self.request, self.user, now)
 
+    @abstractmethod
     def add(self, factors: Factors, at: datetime) -> str:
         """Add it to ``factors`` and return what it is called, if it has a name."""
-        raise NotImplementedError
 
 
 def _issue_codes(request: HttpRequest, user: User, at: datetime) -> list[str]:

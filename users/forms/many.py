@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -141,8 +142,8 @@ class RoleForMany(forms.Form):
             self._refuse_changed_role()
         return not self.is_refused
 
-    def act(self, role: AnyRole, access: Access, at: datetime) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def act(self, role: AnyRole, access: Access, at: datetime) -> None: ...
 
     def record_each(self, users: list[User], role: str) -> None:
         if users:
