@@ -24,6 +24,8 @@ from tests.okta import ROOT
 
 DOCKERFILE = ROOT / "Dockerfile"
 COMPOSE = ROOT / "docker-compose.yml"
+# As .dockerignore has it.
+IGNORED = ("__pycache__",)
 VENV = ROOT / ".run" / "image" / "venv"
 
 
@@ -76,8 +78,10 @@ class Image:
             if word == "COPY":
                 source, target = rest.split()
                 target_path = app / source if target == "./" else app / target
-                copy = shutil.copytree if (ROOT / source).is_dir() else shutil.copy
-                copy(ROOT / source, target_path)
+                if (ROOT / source).is_dir():
+                    shutil.copytree(ROOT / source, target_path, ignore=shutil.ignore_patterns(*IGNORED))
+                else:
+                    shutil.copy(ROOT / source, target_path)
         image = cls(app, settings)
         assignments, command = re.fullmatch(r"((?:\w+=\S+ )+)(python .+)", last("product", "RUN")).groups()  # type: ignore[union-attr]
         own = dict(assignment.split("=", 1) for assignment in assignments.split())

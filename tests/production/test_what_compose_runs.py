@@ -156,10 +156,11 @@ def test_an_enterprise_signs_up_at_one_web_process_and_is_known_at_the_other(run
         "password": PASSWORD,
     }
     assert running.ask(0, "/signup/", answers).status_code == 302
-    assert "__Host-session" in running.cookies
-    account = running.ask(1, "/account/", None)
-    assert account.status_code in (200, 302)
-    assert "/login/" not in account.headers.get("Location", "")
+    # The founder stands between the password and the session, and sets up a second factor next.
+    assert "__Host-halfway" in running.cookies
+    enrolling = running.ask(1, "/e/halden/local/enrol/")
+    assert enrolling.status_code == 200
+    assert 'id="app-key"' in enrolling.text
     # The worker's container sends what the web's has asked for.
     wait_until(lambda: running.sink.to(FOUNDER))
 
