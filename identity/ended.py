@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from django.utils.translation import gettext_lazy as _
 
 from identity.oidc import Code
-from identity.refused import SWITCHED_OFF, Page, Reason, SignInRefused, Stop
+from identity.refusal_pages import SWITCHED_OFF, Page, Stop
+from identity.refused import Reason, SignInRefused
 
 if TYPE_CHECKING:
     from identity.models import Connection

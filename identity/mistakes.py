@@ -10,7 +10,8 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
 from identity.oidc import Code
-from identity.refused import REASONS, Reason, Stop, reason_of
+from identity.refusal_pages import Stop
+from identity.refused import REASONS, Reason, reason_of
 
 # Which value on the set-up page to correct, where there is one, and what the check is called there.
 _CORRECT: dict[Code | Reason, tuple[str, Promise]] = {

@@ -25,7 +25,8 @@ from identity.claims import MAIN
 from identity.ended import SessionEnded
 from identity.models import Connection
 from identity.oidc import Code
-from identity.refused import REASONS, Page, Reason, Stop, reason_of
+from identity.refusal_pages import Page, Stop
+from identity.refused import REASONS, Reason, reason_of
 from identity.told import LOCAL, WHAT, provider_of, told
 from invitations.models import Invitation
 from users.models import Enterprise, Method, User, fold_email

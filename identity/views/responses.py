@@ -28,7 +28,8 @@ from identity.ended import SessionEnded
 from identity.floods import record_unproved
 from identity.models import Connection
 from identity.oidc import thawed
-from identity.refused import SignInRefused, Stop
+from identity.refusal_pages import Stop
+from identity.refused import SignInRefused
 from users.access import Permission
 from users.http import is_by_script
 
