@@ -19,7 +19,7 @@ from identity.models import Connection
 from users.forms.acts import fresh_access
 from users.http import ConsoleRequest
 from users.models import LastAdminError, Method, User, keep_an_admin
-from users.models.user import TEST_LASTS
+from users.models.break_glass import TEST_LASTS
 from users.tasks import post_to_all
 
 # For so long a test proves that a break-glass account works.

@@ -30,7 +30,7 @@ from users.models import (
     RoleAssignment,
     User,
 )
-from users.models.user import MOST_BREAK_GLASS
+from users.models.break_glass import MOST_BREAK_GLASS
 from users.tasks import post_email, tell_admins
 
 NEW = "new"

@@ -1,3 +1,5 @@
+from users.models.admins import admins_to_tell, enterprise_admins, keep_an_admin, only_local_admin
+from users.models.break_glass import BreakGlassError, BreakGlassFullError, BreakGlassUnfitError
 from users.models.custom_role import (
     MOST_CUSTOM_ROLES,
     AnyRole,
@@ -24,20 +26,7 @@ from users.models.role import LastAdminError, Role
 from users.models.role_assignment import RoleAssignment
 from users.models.session import Method, Session
 from users.models.throttle import Throttle, TooManyTries
-from users.models.user import (
-    BreakGlassError,
-    BreakGlassFullError,
-    BreakGlassUnfitError,
-    EmailTakenError,
-    HasRolesError,
-    Status,
-    User,
-    admins_to_tell,
-    enterprise_admins,
-    fold_email,
-    keep_an_admin,
-    only_local_admin,
-)
+from users.models.user import EmailTakenError, HasRolesError, Status, User, fold_email
 
 __all__ = [
     "MOST_CUSTOM_ROLES",

@@ -11,10 +11,12 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from audit.ids import new_id
+from users.models.admins import enterprise_admins, keep_an_admin
+from users.models.break_glass import BreakGlassError
 from users.models.custom_role import AnyRole, CustomRole, columns_of
 from users.models.enterprise import Enterprise, Organization
 from users.models.role import Role
-from users.models.user import BreakGlassError, User, enterprise_admins, keep_an_admin
+from users.models.user import User
 
 
 class RoleAssignmentQuerySet(models.QuerySet["RoleAssignment"]):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import operator
 import unicodedata
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -22,8 +22,10 @@ from audit.compiled import update
 from audit.forgetting import Forgotten
 from audit.ids import new_id
 from audit.models import Event
+from users.models.admins import keep_an_admin
+from users.models.break_glass import TEST_LASTS, BreakGlass
 from users.models.enterprise import Enterprise, Organization
-from users.models.role import LastAdminError, Role
+from users.models.role import Role
 
 if TYPE_CHECKING:
     from users.models.factor import PasskeyQuerySet, RecoveryCodeQuerySet
@@ -31,9 +33,6 @@ if TYPE_CHECKING:
     from users.models.session import SessionQuerySet
 
 
-# A break-glass account that nobody has tested for so long is not known to work.
-TEST_LASTS = timedelta(days=90)
-MOST_BREAK_GLASS = 2
 # Events about a person whose details are addresses.
 TELL_ADDRESSES = (Action.USER_EMAIL_CHANGED, Action.USER_EMAIL_DIFFERS, Action.USER_EMAIL_KEPT)
 
@@ -45,18 +44,6 @@ def fold_email(email: str) -> str:
 
 class HasRolesError(Exception):
     """The account has roles; they have to be revoked before it can be deleted (M6)."""
-
-
-class BreakGlassError(Exception):
-    """The act is not for the enterprise's only break-glass account, which is its way in when the provider is down."""
-
-
-class BreakGlassFullError(Exception):
-    """The enterprise has as many break-glass accounts as it may. Nothing was changed."""
-
-
-class BreakGlassUnfitError(Exception):
-    """Only a local Enterprise Admin can become a break-glass account. Nothing was changed."""
 
 
 class EmailTakenError(Exception):
@@ -162,7 +149,7 @@ class UserManager(BaseUserManager["User"].from_queryset(UserQuerySet)):  # type:
     pass
 
 
-class User(AbstractBaseUser):
+class User(BreakGlass, AbstractBaseUser):
     """An account. ``email`` is unique within the enterprise only, and never a sign-in key for a connection.
 
     ``connection`` is how this person signs in: an identity provider, or None for a password. Somebody who was
@@ -185,12 +172,6 @@ class User(AbstractBaseUser):
         blank=True,
         related_name="switching_users",
     )
-    is_break_glass = models.BooleanField(default=False)
-    # When both factors were last proved, in a drill or a sign-in; when it was last used in an emergency; when the
-    # administrators were last told that it was not tested for long.
-    break_glass_tested_at = models.DateTimeField(null=True, blank=True)
-    break_glass_used_at = models.DateTimeField(null=True, blank=True)
-    break_glass_reminded_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     email_confirmed_at = models.DateTimeField(null=True, blank=True)
     # What the provider called this person's email at the last sign-in, when that is another address than ours; and
@@ -398,76 +379,3 @@ class User(AbstractBaseUser):
         self.set_unusable_password()
         self.save(update_fields=["password"])
         Factors(self).reset()
-
-    def become_break_glass(self) -> None:
-        """Be a way in for emergencies. Raises BreakGlassFullError, or BreakGlassUnfitError for no local admin."""
-        with transaction.atomic():
-            enterprise = self.enterprise.lock()
-            if User.objects.of(enterprise).break_glass().count() >= MOST_BREAK_GLASS:
-                raise BreakGlassFullError
-            if not User.objects.of(enterprise).able_to_become_break_glass().filter(pk=self.pk).exists():
-                raise BreakGlassUnfitError
-            self.is_break_glass = True
-            self.save(update_fields=["is_break_glass"])
-
-    def retire_from_break_glass(self) -> None:
-        """Be an account like others, with the same roles. Raises BreakGlassError or LastAdminError."""
-        with transaction.atomic():
-            enterprise = self.enterprise.lock()
-            if not enterprise_admins(enterprise).break_glass().exclude(pk=self.pk).exists():
-                raise BreakGlassError
-            self.is_break_glass = False
-            self.break_glass_tested_at = self.break_glass_used_at = self.break_glass_reminded_at = None
-            self.save()
-            keep_an_admin(enterprise)
-
-    def is_test_due(self, at: datetime) -> bool:
-        """Return whether nobody has proved for ``TEST_LASTS`` that this break-glass account works."""
-        since = self.break_glass_tested_at or self.joined_at
-        return since is not None and at - since >= TEST_LASTS
-
-    def proved_break_glass(self, at: datetime, *, is_use: bool) -> None:
-        """Remember that both factors were proved, and whether it was for an emergency."""
-        self.break_glass_tested_at, self.break_glass_reminded_at = at, None
-        if is_use:
-            self.break_glass_used_at = at
-        self.save(update_fields=["break_glass_tested_at", "break_glass_reminded_at", "break_glass_used_at"])
-
-    def _not_the_only_break_glass_account(self) -> None:
-        if not self.is_break_glass:
-            return
-        others = User.objects.of(self.enterprise).able_to_sign_in().filter(is_break_glass=True).exclude(pk=self.pk)
-        if not others.exists():
-            raise BreakGlassError
-
-
-def enterprise_admins(enterprise: Enterprise) -> UserQuerySet:
-    """Return the Enterprise Admins of ``enterprise`` who are able to sign in now; open invitations do not count."""
-    return User.objects.of(enterprise).able_to_sign_in().filter(role_assignments__role=Role.ENTERPRISE_ADMIN)
-
-
-def only_local_admin(enterprise: Enterprise) -> User | None:
-    """Return the one Enterprise Admin who gets in without a provider; None when there are others, or none at all.
-
-    Whoever it is stays so: with the provider down, nobody else could repair it.
-    """
-    local: list[User] = list(enterprise_admins(enterprise).filter(connection=None)[:2])
-    return local[0] if len(local) == 1 else None
-
-
-def admins_to_tell(enterprise: Enterprise) -> UserQuerySet:
-    """Return every Enterprise Admin who has joined and is not disabled: news of an emergency is also, and above all,
-    for those who cannot sign in because of it (T5, T13).
-    """
-    users = User.objects.of(enterprise).filter(joined_at__isnull=False, disabled_at=None)
-    return users.filter(role_assignments__role=Role.ENTERPRISE_ADMIN)
-
-
-def keep_an_admin(enterprise: Enterprise) -> None:
-    """Raise LastAdminError when no Enterprise Admin could sign in any more.
-
-    Call it after the change and within its transaction, which has locked the enterprise's row first: the exception
-    then undoes the change. Asking afterwards means one rule for delete, disable, demotion and every other path.
-    """
-    if not enterprise_admins(enterprise).exists():
-        raise LastAdminError

@@ -17,7 +17,7 @@ from users.access import Permission, allowed
 from users.forms.break_glass import AddBreakGlass, RetireBreakGlass
 from users.http import ConsoleRequest
 from users.models import Factors, Throttle, User
-from users.models.user import MOST_BREAK_GLASS, TEST_LASTS
+from users.models.break_glass import MOST_BREAK_GLASS, TEST_LASTS
 from users.step_up import recently_proved
 from users.tasks import post_email
 
