@@ -60,6 +60,7 @@ class Action(models.TextChoices):
     CONNECTION_CHECKED = "connection:checked", _("checked")
     CONNECTION_TESTED = "connection:tested", _("tested a sign-in through")
     CONNECTION_ENABLED = "connection:enabled", _("enabled")
+    CONNECTION_PUT_FIRST = "connection:put_first", _("let new people use")
     CONNECTION_DISABLED = "connection:disabled", _("disabled")
     CONNECTION_DELETED = "connection:deleted", _("deleted the draft of")
     PROVIDER_REQUIRED = "provider:required", _("had everyone use the provider in")

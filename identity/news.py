@@ -14,7 +14,7 @@ from users.tasks import post_email
 def tell_admins(connection: Connection, what: str, *, by: User, **context: object) -> None:
     """Email ``connection_changed`` to each Enterprise Admin, once the caller's transaction has committed.
 
-    ``what`` is revised, returned, enabled, disabled or deleted. ``context`` is shown, and never holds a secret.
+    ``what`` is revised, returned, enabled, put_first, disabled or deleted. ``context`` is shown: never a secret.
     """
     enterprise = connection.enterprise
     for admin in admins_to_tell(enterprise):
@@ -23,7 +23,7 @@ def tell_admins(connection: Connection, what: str, *, by: User, **context: objec
             "connection_changed",
             user=admin,
             what=what,
-            provider=connection.name,
+            provider=connection.title if what == "put_first" else connection.name,
             scope=connection.organization.name if connection.organization else "",
             by=by.label,
             button_url=enterprise.url(reverse("identity:connections")),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models import Count, Q
 from django.utils import timezone
 
 from audit.actions import Action
@@ -66,7 +68,7 @@ def apply_fix(request: ConsoleRequest, revision: Revision, fix: findings.Fix) ->
 
 
 def enable(request: ConsoleRequest, connection: Connection, revision: Revision) -> None:
-    """Let ``revision`` serve. Raises NotTestedError or ScopeTakenError."""
+    """Let ``revision`` serve. Raises NotTestedError."""
     with transaction.atomic():
         connection.enable(revision, timezone.now())
         record(
@@ -76,8 +78,26 @@ def enable(request: ConsoleRequest, connection: Connection, revision: Revision) 
             target=connection,
             revision=revision.number,
             scope=scope_name(connection),
+            leads=connection.leads,
         )
-        tell_admins(connection, "enabled", by=request.user, revision=revision.number)
+        leader = None if connection.leads else connection.beside().first()
+        tell_admins(
+            connection, "enabled", by=request.user, revision=revision.number, leader=leader.title if leader else ""
+        )
+
+
+def lead(request: ConsoleRequest, connection: Connection) -> None:
+    """Let new people use ``connection``, and what they used before go on beside it. Raises NotEnabledError."""
+    with transaction.atomic():
+        connection.lead()
+        record(
+            Action.CONNECTION_PUT_FIRST,
+            enterprise=request.enterprise,
+            request=request,
+            target=connection,
+            scope=scope_name(connection),
+        )
+        tell_admins(connection, "put_first", by=request.user)
 
 
 def return_to(request: ConsoleRequest, connection: Connection, revision: Revision) -> Revision:
@@ -134,6 +154,20 @@ def discard(request: ConsoleRequest, connection: Connection) -> None:
         record(Action.CONNECTION_DELETED, enterprise=request.enterprise, request=request, target=connection)
         tell_admins(connection, "deleted", by=request.user)
         connection.discard()
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """Another connection that is enabled for the same people, and how many of them sign in through it."""
+
+    connection: Connection
+    people: int
+
+    @classmethod
+    def of(cls, connection: Connection) -> list[Neighbour]:
+        """Return those of ``connection``, the one that leads first."""
+        people = Count("users", filter=Q(users__joined_at__isnull=False, users__disabled_at=None))
+        return [cls(other, other.number) for other in connection.beside().annotate(number=people)]
 
 
 class Touched:

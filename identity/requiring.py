@@ -22,8 +22,6 @@ from users.models import LastAdminError, Method, User, keep_an_admin
 from users.models.break_glass import TEST_LASTS
 from users.tasks import post_to_all
 
-# For so long a test proves that a break-glass account works.
-
 
 @dataclass(frozen=True)
 class Condition:

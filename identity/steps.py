@@ -59,24 +59,10 @@ def test_waits_for(revision: Revision | None) -> str:
     return ""
 
 
-def enable_waits_for(connection: Connection, revision: Revision | None) -> str:
+def enable_waits_for(revision: Revision | None) -> str:
     """Return why the newest revision cannot be enabled; empty when it can."""
     if revision is None:
         return _("Waits for the values of step 2.")
     if revision.tested_at is None:
         return _("Waits for a successful test of revision %(number)d.") % {"number": revision.number}
-    if rival := connection.rival():
-        return scope_taken(rival)
     return ""
-
-
-def scope_taken(rival: Connection) -> str:
-    """Say that one connection at a time serves a scope, and what to do."""
-    if rival.organization:
-        return _("%(provider)s is enabled for %(organization)s. Disable it first, then enable this one.") % {
-            "provider": rival.name,
-            "organization": rival.organization.name,
-        }
-    return _("%(provider)s is enabled for the whole enterprise. Disable it first, then enable this one.") % {
-        "provider": rival.name
-    }

@@ -50,6 +50,7 @@ urlpatterns = [
     path("advanced/identity-provider/<row:pk>/test/", trial.start, name="test"),
     path("advanced/identity-provider/<row:pk>/test-result/", proving.test_result, name="test_result"),
     path("advanced/identity-provider/<row:pk>/enable/", proving.enable, name="enable"),
+    path("advanced/identity-provider/<row:pk>/lead/", proving.lead, name="lead"),
     path("advanced/identity-provider/<row:pk>/disable/", proving.disable, name="disable"),
     path("advanced/identity-provider/<row:pk>/email-rule/", proving.email_rule, name="email_rule"),
     path("advanced/identity-provider/<row:pk>/keys/rotate/", credentials.rotate, name="rotate_key"),

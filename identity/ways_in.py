@@ -26,8 +26,8 @@ class Place:
 
 def places_of(enterprise: Enterprise) -> list[Place]:
     """Return the whole enterprise, and each organization with an enabled connection of its own: one query."""
-    enabled = Connection.objects.of(enterprise).enabled().select_related("organization").order_by("organization__name")
-    by_place = {connection.organization: connection for connection in enabled}
+    leading = Connection.objects.of(enterprise).enabled().filter(leads=True).select_related("organization")
+    by_place = {connection.organization: connection for connection in leading.order_by("organization__name")}
     everywhere = Place(None, by_place.pop(None, None))
     return [everywhere, *(Place(organization, connection) for organization, connection in by_place.items())]
 
@@ -51,7 +51,9 @@ def way_in_of(enterprise: Enterprise, email: str, at: datetime) -> WayIn:
     users = (
         User.objects.of(enterprise)
         .with_email(email)
-        .select_related("connection__serving", "connection__organization", "switching_to__organization")
+        .select_related(
+            "connection__serving", "connection__organization", "switching_to__organization", "switching_to__serving"
+        )
     )
     user = users.first()
     if user is None:

@@ -67,7 +67,7 @@ class InviteForm(forms.Form):
         if len(self.connections) > 1:
             self._choices("connection").choices = [
                 (FITTING, _("Whichever fits the place")),
-                *((c.pk, f"{c.label}, {c.organization or _('whole enterprise')}") for c in self.connections),
+                *((c.pk, c.title) for c in self.connections),
             ]
         else:
             del self.fields["connection"]

@@ -83,7 +83,7 @@ class Row:
         """What stops working at the first sign-in through the provider."""
         if not self.can:
             return _("Nothing")
-        way = self.person.connection.label if self.person.connection else _("Password")
+        way = self.person.connection.title if self.person.connection else _("Password")
         number = self.person.session_count  # type: ignore[attr-defined]
         sessions = ngettext("%(n)d session", "%(n)d sessions", number) % {"n": number}
         return ", ".join([way, *([sessions] if number else [])])
@@ -122,7 +122,7 @@ class DryRun:
     @property
     def provider(self) -> str:
         """What everybody would use, in a word; empty when that depends on the person."""
-        labels = {self.to.label} if self.to else {connection.label for connection in self.connections}
+        labels = {self.to.title} if self.to else {connection.label for connection in self.connections}
         return labels.pop() if len(labels) == 1 else ""
 
     @cached_property
@@ -182,7 +182,9 @@ class DryRun:
         people = with_verdict(self.people, *NARROWED[self.only]) if self.only else self.people
         roles = RoleAssignment.objects.filter(user=OuterRef("pk"))
         sessions = Session.objects.live(timezone.now()).filter(user=OuterRef("pk"))
-        return people.select_related("connection").annotate(role_count=_number(roles), session_count=_number(sessions))
+        return people.select_related("connection__serving", "connection__organization").annotate(
+            role_count=_number(roles), session_count=_number(sessions)
+        )
 
     @property
     def fields(self) -> list[tuple[str, str]]:
@@ -236,8 +238,7 @@ class DryRun:
         return [fitting, *(self._target(connection) for connection in self.connections)]
 
     def _target(self, connection: Connection) -> Narrowing:
-        place = connection.organization.name if connection.organization else _("whole enterprise")
-        words = _("To: %(provider)s, %(place)s") % {"provider": connection.label, "place": place}
+        words = _("To: %(provider)s") % {"provider": connection.title}
         return Narrowing(words, self.address(to=connection.pk), connection == self.to)
 
     @cached_property
@@ -255,7 +256,7 @@ class DryRun:
         words = [f"“{self.choice.text}”"] if self.choice.text else []
         if filters.get("status") in Status.values:
             words.append(str(Status(filters["status"]).label))
-        known = {each.pk: each.label for each in self.connections} | {PASSWORD: _("Password"), ANY: _("Has a role")}
+        known = {each.pk: each.title for each in self.connections} | {PASSWORD: _("Password"), ANY: _("Has a role")}
         known |= {role.value: str(role.label) for role in Role}
         words += [known[filters[name]] for name in ("via", "role") if filters.get(name) in known]
         if filters.get("organization"):

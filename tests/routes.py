@@ -249,6 +249,7 @@ ROUTES: dict[str, Route] = {
     "identity:test": Route(ADMINISTERS, draft),
     "identity:test_result": Route(ADMINISTERS, draft),
     "identity:enable": Route(ADMINISTERS, draft, "POST"),
+    "identity:lead": Route(ADMINISTERS, draft, "POST"),
     "identity:disable": Route(ADMINISTERS, draft, "POST"),
     "identity:discard": Route(ADMINISTERS, draft, "POST"),
     "identity:email_rule": Route(ADMINISTERS, draft, "POST"),

@@ -24,12 +24,8 @@ class SecretGoneError(Exception):
     """The secret of an older revision was given up, so that its values cannot serve as they are."""
 
 
-class ScopeTakenError(Exception):
-    """Another connection is enabled for the same scope: there is one at a time. ``other`` is it."""
-
-    def __init__(self, other: Connection) -> None:
-        super().__init__(other.pk)
-        self.other = other
+class NotEnabledError(Exception):
+    """Only a connection that is enabled can be what new people use."""
 
 
 class StillNeededError(Exception):
@@ -78,15 +74,17 @@ class ConnectionQuerySet(models.QuerySet["Connection"]):
     def offered(self) -> ConnectionQuerySet:
         """Keep what people can sign in with: the enterprise's own first, then those of organizations by name."""
         by_place = models.F("organization__name").asc(nulls_first=True)
-        return self.enabled().select_related("organization").order_by(by_place)
+        return self.enabled().select_related("organization", "serving").order_by(by_place, "-leads", "enabled_at")
 
     def ever_enabled(self) -> ConnectionQuerySet:
         return self.filter(Q(enabled_at__isnull=False) | Q(disabled_at__isnull=False))
 
     def fitting(self, organization: Organization | None) -> ConnectionQuerySet:
-        """Keep enabled connections that serve ``organization``, its own before the enterprise's."""
+        """Keep enabled connections that serve ``organization``, its own before the enterprise's, and of several for
+        the same place the one that new people use first."""
         scope = Q(organization=None) | Q(organization=organization) if organization else Q(organization=None)
-        return self.enabled().filter(scope).order_by(models.F("organization").desc(nulls_last=True), "enabled_at")
+        by_place = models.F("organization").desc(nulls_last=True)
+        return self.enabled().filter(scope).order_by(by_place, "-leads", "enabled_at")
 
 
 class Connection(models.Model):
@@ -109,6 +107,9 @@ class Connection(models.Model):
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
     enabled_at = models.DateTimeField(null=True, blank=True)
+    # Of several that are enabled for the same scope, the one that new people use. The others stand beside it, for those
+    # who are on their way from one to the other.
+    leads = models.BooleanField(default=True, editable=False)
     disabled_at = models.DateTimeField(null=True, blank=True)
 
     objects = ConnectionQuerySet.as_manager()
@@ -118,9 +119,9 @@ class Connection(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["enterprise", "organization"],
-                condition=Q(enabled_at__isnull=False),
+                condition=Q(enabled_at__isnull=False, leads=True),
                 nulls_distinct=False,
-                name="connection_enabled_once_per_scope",
+                name="connection_leads_once_per_scope",
             )
         ]
 
@@ -134,10 +135,15 @@ class Connection(models.Model):
 
     @property
     def title(self) -> str:
-        """What tells it from others of the same provider: its name, and whom it is for unless that is everybody."""
-        if self.organization is None:
-            return self.label
-        return _("%(provider)s for %(organization)s") % {"provider": self.label, "organization": self.organization.name}
+        """What tells it from others of the same provider: its name, whom it is for unless that is everybody, and, when
+        another one for the same people leads, where it is."""
+        title = self.label
+        if self.organization is not None:
+            words = {"provider": title, "organization": self.organization.name}
+            title = _("%(provider)s for %(organization)s") % words
+        if self.leads or self.serving is None:
+            return title
+        return _("%(provider)s at %(host)s") % {"provider": title, "host": self.serving.issuer_host}
 
     @property
     def is_enabled(self) -> bool:
@@ -268,35 +274,56 @@ class Connection(models.Model):
     def enable(self, revision: Revision, at: datetime) -> list[ClientSecret]:
         """Let ``revision`` serve sign-ins from now on, and return the secrets given up by that.
 
-        Raises NotTestedError when no test sign-in has proved it or it is not the newest any more,
-        ScopeTakenError when another connection is enabled for the same scope, and LastAdminError when nobody could
-        administer the enterprise any more: with another issuer everybody is a stranger. Then nothing is changed.
+        New people use it too, unless another connection is enabled for the same scope: that one goes on leading.
+        Raises NotTestedError when no test sign-in has proved it or it is not the newest any more, and LastAdminError
+        when nobody could administer the enterprise any more: with another issuer everybody is a stranger. Then
+        nothing is changed.
         """
         with transaction.atomic():
             enterprise = self.enterprise.lock()
             newest = self.latest
             if newest is None or newest.pk != revision.pk or newest.tested_at is None:
                 raise NotTestedError
-            if rival := self.rival():
-                raise ScopeTakenError(rival)
             self.enabled_at, self.disabled_at = self.lock().enabled_at or at, None
-            self.save(update_fields=["enabled_at", "disabled_at"])
+            self.leads = not self.beside().filter(leads=True).exists()
+            self.save(update_fields=["enabled_at", "disabled_at", "leads"])
             given_up = self._serve(revision, at)
             keep_an_admin(enterprise)
         return given_up
 
-    def rival(self) -> Connection | None:
-        """Return the other connection that is enabled for the same scope, if there is one."""
-        others = Connection.objects.of(self.enterprise).enabled().exclude(pk=self.pk)
-        return others.select_related("organization").filter(organization=self.organization).first()
+    def beside(self) -> ConnectionQuerySet:
+        """Return the other connections that are enabled for the same scope, the one that leads first."""
+        others = Connection.objects.of(self.enterprise).offered().exclude(pk=self.pk)
+        return others.filter(organization=self.organization_id)
+
+    def lead(self) -> None:
+        """Be what new people of this scope use. What they used before stays enabled beside it, for those who still do.
+
+        Raises NotEnabledError; then nothing is changed.
+        """
+        with transaction.atomic():
+            self.enterprise.lock()
+            if not self.lock().is_enabled:
+                raise NotEnabledError
+            # One after the other: at no moment may two lead.
+            self.beside().update(leads=False)
+            self.leads = True
+            self.save(update_fields=["leads"])
 
     def disable(self, at: datetime) -> None:
-        """Stop sign-ins and end the sessions made through it. Raises LastAdminError; then nothing is changed."""
+        """Stop sign-ins and end the sessions made through it. Raises LastAdminError; then nothing is changed.
+
+        Where others are enabled beside it, one of them leads from now on.
+        """
         with transaction.atomic():
             enterprise = self.enterprise.lock()
-            self.enabled_at, self.disabled_at = None, at
-            self.save(update_fields=["enabled_at", "disabled_at"])
-            if self.organization_id is None:
+            self.enabled_at, self.disabled_at, self.leads = None, at, True
+            self.save(update_fields=["enabled_at", "disabled_at", "leads"])
+            heir = self.beside().first()
+            if heir is not None:
+                heir.leads = True
+                heir.save(update_fields=["leads"])
+            elif self.organization_id is None:
                 # What is not there cannot be required: people with a password go on with it.
                 enterprise.release_from_provider()
             self.sessions().delete()

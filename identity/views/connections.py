@@ -17,7 +17,7 @@ from identity import findings, proving, steps
 from identity.expiry import ending, endings
 from identity.forms import ChooseForm, Saved, SettingsForm
 from identity.models import Connection, NotTestedError, Revision, SecretGoneError, StillNeededError, WaitingSubject
-from identity.proving import Touched
+from identity.proving import Neighbour, Touched
 from users.access import Permission, allowed
 from users.http import ConsoleRequest
 from users.models import LastAdminError, Region
@@ -191,8 +191,9 @@ def setup_page(
         "steps": steps.steps(connection, revision),
         "check_waits_for": steps.check_waits_for(revision),
         "test_waits_for": steps.test_waits_for(revision),
-        "enable_waits_for": steps.enable_waits_for(connection, revision),
+        "enable_waits_for": steps.enable_waits_for(revision),
         "touched": Touched.by(connection),
+        "neighbours": Neighbour.of(connection),
         "revisions": connection.revisions.select_related("created_by", "secret").order_by("-number")[:SHOWN_REVISIONS],
         "secrets": connection.secrets.kept().select_related("set_by"),
         "keys": keys,

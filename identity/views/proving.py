@@ -15,7 +15,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 
 from identity import claims, proving, steps
-from identity.models import Connection, EmailRule, NotTestedError, ScopeTakenError
+from identity.models import Connection, EmailRule, NotEnabledError, NotTestedError
 from identity.views.connections import connection_or_404, newest_or_404, nobody_left, setup_page
 from users.access import Permission, allowed
 from users.http import ConsoleRequest
@@ -56,8 +56,6 @@ def enable(request: ConsoleRequest, pk: str) -> HttpResponse:
     except NotTestedError:
         problem = _("Revision %d is not tested yet. Test a sign-in with it; then it can be enabled.") % newest.number
         return setup_page(request, connection, status=409, problem=problem)
-    except ScopeTakenError as taken:
-        return setup_page(request, connection, status=409, problem=steps.scope_taken(taken.other))
     except LastAdminError:
         return nobody_left(request, connection)
     messages.success(request, _enabled(connection))
@@ -65,12 +63,32 @@ def enable(request: ConsoleRequest, pk: str) -> HttpResponse:
 
 
 def _enabled(connection: Connection) -> str:
+    if not connection.leads:
+        return _("%(provider)s is enabled. New users go on using the other one until you let them use this.") % {
+            "provider": connection.title
+        }
     if connection.organization:
         return _("%(provider)s is enabled. All new users of %(organization)s use it from now on.") % {
             "provider": connection.name,
             "organization": connection.organization.name,
         }
     return _("%(provider)s is enabled. All new users use it from now on.") % {"provider": connection.name}
+
+
+@require_POST
+@allowed(Permission.MANAGE_CONNECTIONS)
+@recently_proved
+def lead(request: ConsoleRequest, pk: str) -> HttpResponse:
+    connection = connection_or_404(request, pk)
+    try:
+        proving.lead(request, connection)
+    except NotEnabledError:
+        problem = _("%(provider)s is not enabled. Enable it, then let new users use it.") % {
+            "provider": connection.name
+        }
+        return setup_page(request, connection, status=409, problem=problem)
+    messages.success(request, _("New users use %(provider)s from now on.") % {"provider": connection.title})
+    return HttpResponseRedirect(reverse("identity:setup", args=[connection.pk]) + "#beside")
 
 
 @require_POST
@@ -119,7 +137,7 @@ def test_result(request: ConsoleRequest, pk: str) -> HttpResponse:
         "result": result,
         "is_newest": tested.pk == newest.pk,
         "is_serving": connection.is_enabled and connection.serving_id == tested.pk,
-        "enable_waits_for": steps.enable_waits_for(connection, newest),
+        "enable_waits_for": steps.enable_waits_for(newest),
         "shown": claims.Shown(result, tested, user),
     }
     return render(request, "identity/test_result.html", context)

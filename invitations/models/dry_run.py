@@ -52,9 +52,10 @@ class Verdict(models.TextChoices):
 
 
 def serving(enterprise: Enterprise) -> list[Connection]:
-    """Return the enabled connections, those of one organization before the one for everybody."""
-    connections = enterprise.connections.enabled().select_related("organization")
-    return list(connections.order_by(F("organization").desc(nulls_last=True), "enabled_at"))
+    """Return the enabled connections, those of one organization before the one for everybody, and of several for the
+    same people the one that leads first."""
+    connections = enterprise.connections.enabled().select_related("organization", "serving")
+    return list(connections.order_by(F("organization").desc(nulls_last=True), "-leads", "enabled_at"))
 
 
 def judged(people: UserQuerySet, enterprise: Enterprise, connections: Sequence[Connection]) -> UserQuerySet:

@@ -176,7 +176,7 @@ class Move(EmailedLink):
     @property
     def old_way(self) -> str:
         """How the person signs in until then, inside a sentence."""
-        return self.leaving.label if self.leaving else str(_("your password"))
+        return self.leaving.title if self.leaving else str(_("your password"))
 
     def is_old_way_open(self, at: datetime) -> bool:
         """Whether the person can sign in as before: not once the provider is required of everyone (T16)."""

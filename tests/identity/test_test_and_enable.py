@@ -8,7 +8,7 @@ from django.http import HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 
-from identity.models import Connection, ScopeTakenError
+from identity.models import Connection
 from tests.cast import Browser, Cast, browser_of
 from tests.factors import give_app, sign_in_with
 from tests.identity.setting_up import SECRET, Desk, words
@@ -130,17 +130,6 @@ def test_a_result_is_for_the_tester_only_and_for_ten_minutes(cast: Cast, provide
     session["test_result"] = old
     session.save()
     assert desk.browser.get(desk.url("test_result"))["Location"].startswith(desk.url("setup"))
-
-
-def test_one_connection_at_a_time_serves_a_scope(cast: Cast, provider: Provider) -> None:
-    Desk(cast.aiko).enabled_at(provider)
-    second = ready(cast.aiko, provider)
-    second.prove()
-    answer = enable(second)
-    assert answer.status_code == 409
-    assert "Okta is enabled for the whole enterprise. Disable it first, then enable this one." in words(answer)
-    with pytest.raises(ScopeTakenError):
-        second.connection.enable(second.connection.latest, timezone.now())
 
 
 def test_an_organization_s_own_connection_stands_beside_the_enterprise_s(cast: Cast, provider: Provider) -> None:

@@ -73,9 +73,7 @@ class PeopleList:
         return Filter(name, label, choices, value if value in dict(choices) else "")
 
     def _ways(self) -> list[tuple[str, str]]:
-        connections = [
-            (c.pk, f"{c.label}, {c.organization}" if c.organization_id else c.label) for c in self.connections.values()
-        ]
+        connections = [(c.pk, c.title) for c in self.connections.values()]
         return [*connections, (PASSWORD, _("Password")), (BREAK_GLASS, _("Break-glass"))]
 
     @property
