@@ -69,8 +69,10 @@ def make_user(
         **{"password": hashed_password(), "joined_at": now, "email_confirmed_at": now, **fields},
     )
     user.save()
-    for role, organization in roles:
-        RoleAssignment.objects.create(enterprise=enterprise, user=user, organization=organization, **columns_of(role))
+    RoleAssignment.objects.bulk_create(
+        RoleAssignment(enterprise=enterprise, user=user, organization=organization, **columns_of(role))
+        for role, organization in roles
+    )
     return user
 
 

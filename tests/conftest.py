@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from django.conf import settings as everybodys
 from pytest_django import Settings
 
 from tests.cast import Cast
 from tests.smtp import Sink
+
+
+def pytest_configure() -> None:
+    everybodys.PASSWORD_HASHERS = ["tests.hashing.QuickArgon2"]
 
 
 @pytest.fixture

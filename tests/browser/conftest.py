@@ -67,9 +67,20 @@ def new_page(chromium: Browser) -> Iterator[Callable[..., Page]]:
     ] == []
 
 
-def findings(page: Page) -> list[str]:
-    """What axe finds wrong with a page: empty is what we ship."""
-    return [
-        f"{found['id']}: {[node['html'][:160] for node in found['nodes']]}"
-        for found in Axe().run(page).response["violations"]
-    ]
+def findings(page: Page, *rules: str) -> list[str]:
+    """What axe finds wrong with a page, by these of its rules or by all: empty is what we ship."""
+    if page.evaluate("typeof axe") == "undefined":
+        page.evaluate(Axe().axe_script)
+    options: dict[str, Any] = {"resultTypes": ["violations"]}
+    if rules:
+        options["runOnly"] = {"type": "rule", "values": rules}
+    # Only what is wrong is brought here: what is right is long.
+    violations = "({violations}) => violations.map(({id, nodes}) => [id, nodes.map((node) => node.html.slice(0, 160))])"
+    found = page.evaluate(f"(options) => axe.run(options).then({violations})", options)
+    return [f"{rule}: {nodes}" for rule, nodes in found]
+
+
+def in_theme(page: Page, theme: Any) -> None:
+    """Let the page be light or dark, and wait until it is: colours glide, and axe would measure them on their way."""
+    page.emulate_media(color_scheme=theme)
+    page.evaluate("Promise.allSettled(document.getAnimations().map((animation) => animation.finished))")
