@@ -77,6 +77,7 @@ class _Statement(Generic[Row]):
         own = tables["select_fields"]
         self.own = slice(own[0], own[-1] + 1)
         self.names = [column.target.attname for column, *_ in columns[self.own]]
+        self.annotations = list(compiler.annotation_col_map.items())
         self.related = get_related_populators(tables, columns, DEFAULT_DB_ALIAS)  # type: ignore[call-arg]  # the stubs are ahead
         self.converters = list(compiler.get_converters([column for column, *_ in columns]).items())
 
@@ -92,6 +93,8 @@ class _Statement(Generic[Row]):
         for columns in found:
             columns = self._converted(columns, connection) if self.converters else columns
             row = self.model.from_db(DEFAULT_DB_ALIAS, self.names, columns[self.own])
+            for name, place in self.annotations:
+                setattr(row, name, columns[place])
             for populator in self.related:
                 populator.populate(columns, row)
             yield row

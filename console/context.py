@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.db.models import Count, F, Subquery
+from django.db.models import Count, F, QuerySet, Subquery
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.urls import Resolver404, resolve, reverse
@@ -17,8 +17,9 @@ from django.utils.safestring import SafeString
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
+from audit.compiled import compiled
 from console.templatetags.gatehouse import exact_time
-from identity.models import Provider
+from identity.models import Connection, Provider
 from invitations.models import Move
 from users.access import Permission
 from users.models import Enterprise, Method, User
@@ -205,11 +206,18 @@ def _banners(request: HttpRequest) -> list[Banner]:
     return []
 
 
-def _switch(enterprise: Enterprise) -> tuple[str, int]:
-    """Name the provider that people are switched to, and count those who cannot go on by themselves; one query."""
+@compiled
+def _switched_to(enterprise: Enterprise) -> QuerySet[Connection]:
+    """Find the connection that people are switched to, and count as ``stuck`` who cannot go on by themselves."""
     stuck = Move.objects.of(enterprise).stuck().order_by().values("enterprise").annotate(n=Count("pk")).values("n")
-    enabled = enterprise.connections.enabled().order_by(F("organization").asc(nulls_first=True), "enabled_at")
-    connection = enabled.annotate(stuck=Subquery(stuck)).first()
+    enabled = Connection.objects.of(enterprise).enabled()
+    in_order = enabled.order_by(F("organization").asc(nulls_first=True), "-leads", "enabled_at")
+    return in_order.annotate(stuck=Subquery(stuck))[:1]
+
+
+def _switch(enterprise: Enterprise) -> tuple[str, int]:
+    """Return what the navigation calls switching people, and how many of them need somebody."""
+    connection: Any = next(iter(_switched_to(enterprise)), None)
     if connection is None:
         return "", 0
     label = "" if connection.provider == Provider.OIDC else _("Switch to %(provider)s") % {"provider": connection.label}

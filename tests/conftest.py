@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 
 import pytest
 from django.conf import settings as everybodys
-from pytest_django import Settings
+from django.db import transaction
+from pytest_django import DjangoDbBlocker, Settings
 
 from tests.cast import Cast
+from tests.routes import World
 from tests.smtp import Sink
 
 
@@ -19,6 +22,23 @@ def pytest_configure() -> None:
 @pytest.fixture
 def cast(db: None) -> Cast:
     return Cast.assemble()
+
+
+@pytest.fixture(scope="module")
+def world_of_this_file(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[World]:
+    """The world, made once for hundreds of tests, in a transaction that is never committed."""
+    with django_db_blocker.unblock(), transaction.atomic():
+        yield World.build(Cast.assemble())
+        transaction.set_rollback(True)
+
+
+@pytest.fixture
+def world(world_of_this_file: World, db: None) -> World:
+    """The world as it was made: what a test does to its rows and its objects is gone afterwards.
+
+    A file that uses it does not use ``cast`` as well: there is one Halden.
+    """
+    return copy.deepcopy(world_of_this_file)
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from django.urls import reverse
 
 from identity.models import Provider
 from invitations import cookies
-from tests.cast import PASSWORD, Browser, Cast, browser_of
+from tests.cast import PASSWORD, Browser, browser_of
 from tests.factors import enter_password
 from tests.routes import PUBLIC, ROUTES, World
 from users import enrolment, halfway
@@ -152,11 +152,6 @@ PUBLIC_ARGS: dict[str, Callable[[World], list[str]]] = {
 }
 
 
-@pytest.fixture
-def world(cast: Cast) -> World:
-    return World.build(cast)
-
-
 def _args(world: World, name: str) -> list[str]:
     return ROUTES[name].args(world) if name in ROUTES else PUBLIC_ARGS.get(name, lambda _: [])(world)
 
@@ -239,8 +234,8 @@ COOKIES = [
 
 
 @pytest.mark.parametrize("cookie", COOKIES)
-def test_nonsense_in_a_cookie(cast: Cast, cookie: str) -> None:
-    browser = Browser(cast.halden)
+def test_nonsense_in_a_cookie(world: World, cookie: str) -> None:
+    browser = Browser(world.cast.halden)
     for value in ["", "\x00", "dev.AAAA", "ä" * 100, "a.b:c:d", "9" * 3_000, '{"a":']:
         # Quoted as the standard library does it: octal escapes are how a NUL gets through.
         browser.cookies[cookie] = value
@@ -252,9 +247,9 @@ def test_nonsense_in_a_cookie(cast: Cast, cookie: str) -> None:
 
 
 @pytest.mark.parametrize("header", ["Referer", "HX-Current-URL", "User-Agent", "X-Request-Id", "Accept-Language"])
-def test_nonsense_in_a_header(cast: Cast, header: str) -> None:
+def test_nonsense_in_a_header(world: World, header: str) -> None:
     for value in ["http://[", "http://[::1]:99999/", "\x00", "é\xff" * 300, "x" * 5_000]:
-        for browser in (Browser(cast.halden), browser_of(cast.aiko)):
+        for browser in (Browser(world.cast.halden), browser_of(world.cast.aiko)):
             _never_breaks(browser, "POST", reverse("users:send_confirmation"), headers={header: value})
             _never_breaks(browser, "GET", reverse("console:dashboard"), headers={header: value, "HX-Request": "true"})
             _never_breaks(browser, "POST", reverse("users:local", args=["halden"]), headers={header: value})

@@ -11,7 +11,7 @@ import pytest
 from django.http import HttpResponse
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
-from tests.cast import Browser, Cast, browser_of, make_user
+from tests.cast import Browser, browser_of, make_user
 from tests.routes import ALL, PUBLIC, ROUTES, Route, World
 from users.models import Role
 
@@ -31,11 +31,6 @@ def _walk(resolver: URLResolver, namespace: str = "") -> Iterator[tuple[str, URL
 
 def _all_routes() -> dict[str, URLPattern]:
     return dict(_walk(get_resolver()))
-
-
-@pytest.fixture
-def world(cast: Cast) -> World:
-    return World.build(cast)
 
 
 def _call(browser: Browser, name: str, method: str, world: World, **headers: str) -> HttpResponse:

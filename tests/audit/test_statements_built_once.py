@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 from django.db import IntegrityError, transaction
 from django.db import connection as database
-from django.db.models import QuerySet
+from django.db.models import Count, QuerySet
 from django.db.transaction import TransactionManagementError
 from django.forms import model_to_dict
 from django.test.utils import CaptureQueriesContext
@@ -85,6 +85,17 @@ def test_columns_come_as_their_fields_hold_them(cast: Cast) -> None:
     (found,) = since(connection, timezone.now() - timedelta(minutes=1))
     assert (found.findings, found.created_at) == (revision.findings, revision.created_at)
     assert since(connection, timezone.now()) == []
+
+
+def test_what_is_counted_beside_a_row_comes_with_it(cast: Cast) -> None:
+    @compiled
+    def with_roles(enterprise: Enterprise) -> QuerySet[User]:
+        return User.objects.filter(enterprise=enterprise).annotate(roles=Count("role_assignments")).order_by("name")[:1]
+
+    (aiko,) = with_roles(cast.halden)
+    assert (aiko, aiko.roles) == (cast.aiko, 1)
+    (mallory,) = with_roles(cast.stranger)
+    assert (mallory, mallory.roles) == (cast.mallory, 1)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -67,6 +67,10 @@ def new_page(chromium: Browser) -> Iterator[Callable[..., Page]]:
     ] == []
 
 
+# What axe's rules about colours are called: everything else is the same in both themes.
+COLOURS = ("color-contrast", "link-in-text-block")
+
+
 def findings(page: Page, *rules: str) -> list[str]:
     """What axe finds wrong with a page, by these of its rules or by all: empty is what we ship."""
     if page.evaluate("typeof axe") == "undefined":

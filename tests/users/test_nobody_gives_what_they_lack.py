@@ -216,13 +216,13 @@ class Play:
 def test_no_sequence_of_acts_gives_anybody_more_than_the_actor_had(db: None) -> None:
     tried: Counter[str] = Counter()
 
-    @settings(max_examples=90, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+    @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
     @given(st.data())
     def play(data: st.DataObject) -> None:
         with transaction.atomic():
             scene = Play(data, tried)
             scene.set_the_scene()
-            for _step in range(data.draw(st.integers(6, 12))):
+            for _step in range(data.draw(st.integers(12, 20))):
                 scene.step()
             transaction.set_rollback(True)
 

@@ -9,15 +9,12 @@ import pytest
 from django.urls import reverse
 from playwright.sync_api import Page
 
-from tests.browser.conftest import findings, in_theme
+from tests.browser.conftest import COLOURS, findings, in_theme
 from tests.browser.journeys.house import DESKTOP, PHONE, House, Visitor
 from tests.browser.journeys.test_nothing_scrolls_sideways import ENTRANCE, NO_PAGES, furnished, halfway
 from tests.routes import ROUTES
 
 pytestmark = pytest.mark.browser
-
-# Everything but the colours is the same in both themes.
-COLOURS = ("color-contrast", "link-in-text-block")
 
 
 def test_no_page_has_a_finding(house: House, new_page: Callable[..., Page]) -> None:
