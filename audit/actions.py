@@ -104,6 +104,8 @@ def phrase(action: str, *, has_target: bool) -> str:
     """Return how ``action`` reads after the name of who did it; what it was done to follows, if anything does."""
     if action == Action.SESSION_STARTED and has_target:
         return str(_("signed in with"))
+    if action == Action.SESSION_REFUSED and has_target:
+        return str(_("was refused at the sign-in with"))
     if action == Action.SESSION_PROVED and has_target:
         return str(_("signed in again with"))
     return str(Action(action).label) if action in Action else action
