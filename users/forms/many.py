@@ -6,10 +6,12 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode
 
 from django import forms
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -104,6 +106,15 @@ class RoleForMany(forms.Form):
             reason=reason, people=len(self.to_do),
         )  # fmt: skip
         self.add_error(None, str(sentence))
+
+    @property
+    def ways(self) -> list[tuple[str, str, bool]]:
+        """What can become of these people's roles: its words, its address, and whether it is what this form does."""
+        these = urlencode([("user", one.person.pk) for one in self.chosen])
+        return [
+            (_("Give a role"), f"{reverse('users:bulk_give_role')}?{these}", self.action == Action.ROLE_GIVEN),
+            (_("Revoke a role"), f"{reverse('users:bulk_revoke_role')}?{these}", self.action == Action.ROLE_REVOKED),
+        ]
 
     @property
     def needs_proof(self) -> bool:
