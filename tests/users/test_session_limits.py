@@ -13,7 +13,8 @@ from audit.models import Event
 from tests.cast import Browser, Cast, browser_of
 from tests.factors import give_app, sign_in_with
 from tests.identity.setting_up import words
-from users.models import Session, User
+from tests.proving import confirm, is_asked
+from users.models import Enterprise, Session, User
 from users.models.session import CLAIM_LASTS
 
 pytestmark = pytest.mark.servers
@@ -46,6 +47,18 @@ def test_the_page_says_for_how_many_sessions_it_is(cast: Cast) -> None:
     page = words(aiko.get(PAGE))
     assert "2 sessions are open now." in page
     assert "Ends after 15 minutes without use, and after 60 minutes in any case" in page
+
+
+def test_others_are_saved_after_a_proof_and_the_same_without(cast: Cast) -> None:
+    """T5: whoever finds a browser open does not make its session last a week."""
+    aiko = browser_of(cast.aiko)
+    cast.aiko.sessions.update(proved_at=timezone.now() - timedelta(minutes=20))
+    assert not is_asked(aiko.post(PAGE, AS_IT_IS))
+    question = aiko.post(PAGE, AS_IT_IS | {"session_hours": "168"})
+    assert is_asked(question)
+    assert Enterprise.objects.get(pk=cast.halden.pk).session_hours == 12
+    assert confirm(aiko, question).status_code == 302
+    assert Enterprise.objects.get(pk=cast.halden.pk).session_hours == 168
 
 
 @pytest.mark.parametrize(

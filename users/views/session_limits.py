@@ -15,6 +15,7 @@ from users.forms.session_limits import SessionLimitsForm
 from users.http import ConsoleRequest
 from users.models import Session
 from users.models.session import BREAK_GLASS_IDLE, BREAK_GLASS_LIMIT
+from users.step_up import proof_asked
 
 
 @allowed(Permission.SET_SESSION_LIMITS)
@@ -28,6 +29,8 @@ def session_limits(request: HttpRequest) -> HttpResponse:
         if form.is_valid():
             effect, status = form.effect, 200
             if form.is_confirmed(effect):
+                if form.changed_data and (question := proof_asked(request)):
+                    return question
                 form.save()
                 messages.success(request, form.done)
                 return redirect("users:session_limits")
