@@ -201,7 +201,7 @@ class OIDCBackend(OIDCAuthenticationBackend):
             before=move.leaving_id or Method.PASSWORD.value,
             batch=move.batch_id,
         )
-        post_email("switched", user=user, provider=connection.label)
+        post_email("switched", user=user, provider=connection.title)
         return user
 
     def _know(self, user: User, claims: Claims) -> None:

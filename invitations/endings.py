@@ -104,7 +104,7 @@ def switch_ending(reason: str, move: Move | None) -> Ending:
             ),
         )
     by = move.batch.begun_by.label if move.batch.begun_by else _("an administrator")
-    who = {"by": by, "enterprise": move.enterprise.name, "provider": move.connection.label}
+    who = {"by": by, "enterprise": move.enterprise.name, "provider": move.connection.title}
     ask_again = _("Ask %(by)s to send the link again. That takes one press of a button.") % who
     match reason:
         case "switch_done":

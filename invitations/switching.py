@@ -28,7 +28,7 @@ from invitations.models import Batch, Choice, Verdict, judged, serving, tally, w
 from users.access import Permission
 from users.forms.fields import NameField
 from users.http import ConsoleRequest
-from users.models import Organization, Role, RoleAssignment, Session, Status
+from users.models import Organization, RoleAssignment, Session, Status
 from users.models.finding import ANY, PASSWORD
 
 if TYPE_CHECKING:
@@ -257,7 +257,8 @@ class DryRun:
         if filters.get("status") in Status.values:
             words.append(str(Status(filters["status"]).label))
         known = {each.pk: each.title for each in self.connections} | {PASSWORD: _("Password"), ANY: _("Has a role")}
-        known |= {role.value: str(role.label) for role in Role}
+        if filters.get("role"):
+            known |= {role.key: str(role.label) for role in self.request.access.roles}
         words += [known[filters[name]] for name in ("via", "role") if filters.get(name) in known]
         if filters.get("organization"):
             place = Organization.objects.of(self.enterprise).filter(pk=filters["organization"]).first()

@@ -121,7 +121,10 @@ def sweep_batches() -> None:
 
 
 def _links() -> MoveQuerySet:
-    return Move.objects.select_related("enterprise", "user", "batch__begun_by", "connection", "leaving")
+    return Move.objects.select_related(
+        "enterprise", "user", "batch__begun_by", "connection__organization", "connection__serving",
+        "leaving__organization", "leaving__serving",
+    )  # fmt: skip
 
 
 def write_link(move: Move) -> EmailMessage | None:
@@ -143,7 +146,7 @@ def write_link(move: Move) -> EmailMessage | None:
             "is_reminder": move.reminders > 0,
             "is_old_way_open": move.is_old_way_open(timezone.now()),
             "button_url": move.link,
-            "button_text": _("Continue with %(provider)s") % {"provider": move.connection.label},
+            "button_text": _("Continue with %(provider)s") % {"provider": move.connection.title},
         },
         metadata={"move": move.pk, "serial": move.serial},
     )

@@ -245,7 +245,7 @@ class CallbackView(OIDCAuthenticationCallbackView):
         if proof.attempt.purpose is Purpose.SWITCH:
             cookies.clear(response, name=cookies.SWITCH_NAME)
             messages.success(
-                self.request, _("You sign in with %(provider)s from now on.") % {"provider": self.connection.label}
+                self.request, _("You sign in with %(provider)s from now on.") % {"provider": self.connection.title}
             )
         return response
 

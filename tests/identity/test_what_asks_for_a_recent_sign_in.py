@@ -102,6 +102,10 @@ def test_deleting_a_draft(cast: Cast) -> None:
     assert not Connection.objects.exists()
 
 
+def test_what_new_people_use(desk: Desk) -> None:
+    assert is_asked(desk.press("lead"))
+
+
 @pytest.mark.parametrize("act", ["check", "test"])
 def test_looking_asks_nothing(desk: Desk, act: str) -> None:
     answer = desk.press("check") if act == "check" else desk.browser.get(desk.url("test"))
