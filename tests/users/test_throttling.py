@@ -189,3 +189,27 @@ def test_tries_at_the_same_moment_are_counted_one_by_one() -> None:
     for thread in threads:
         thread.join(timeout=20)
     assert sorted(admitted) == [False] * 6 + [True] * 6
+
+
+@pytest.mark.django_db(transaction=True)
+def test_whoever_tries_while_another_is_forgiven_is_counted_and_not_broken() -> None:
+    """Four threads make and delete the same row, over and over: a row that is gone again is made anew."""
+    start, broken = threading.Barrier(4), list[BaseException]()
+
+    def come_and_go() -> None:
+        start.wait(timeout=10)
+        try:
+            for _ in range(100):
+                Throttle.failed(["key"], START)
+                Throttle.succeeded(["key"])
+        except Exception as error:  # noqa: BLE001 - whatever it is, it fails the test
+            broken.append(error)
+        finally:
+            database.close()
+
+    threads = [threading.Thread(target=come_and_go) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=30)
+    assert broken == []

@@ -49,12 +49,23 @@ class Throttle(models.Model):
         with transaction.atomic():
             rows = []
             for key in sorted(keys):  # One order for everyone, so that two requests cannot deadlock.
-                row, _made = cls.objects.select_for_update().get_or_create(key=key, defaults={"failed_at": at})
+                row = cls._locked(key, at)
                 if row.blocked_until and row.blocked_until > at:
                     raise TooManyTries(row.blocked_until - at)
                 rows.append(row)
             for row in rows:
                 row.count(at, keys[row.key])
+
+    @classmethod
+    def _locked(cls, key: str, at: datetime) -> Throttle:
+        """Return the row of ``key`` with its lock, a new one if there is none.
+
+        Not ``get_or_create``: whoever makes the row at the same time may have got in and forgotten it again before we
+        look for it, and then it raises.
+        """
+        while (row := cls.objects.select_for_update().filter(key=key).first()) is None:
+            cls.objects.bulk_create([cls(key=key, failed_at=at)], ignore_conflicts=True)
+        return row
 
     @classmethod
     def wait(cls, keys: list[str], at: datetime) -> timedelta:
@@ -69,7 +80,7 @@ class Throttle(models.Model):
         """Count one more failure on each key, after the fact; ``FREE_TRIES`` of them cost nothing."""
         with transaction.atomic():
             for key in sorted(keys):
-                row, _made = cls.objects.select_for_update().get_or_create(key=key, defaults={"failed_at": at})
+                row = cls._locked(key, at)
                 row.count(at, FREE_TRIES)
 
     def count(self, at: datetime, free: int) -> None:
