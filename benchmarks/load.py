@@ -7,7 +7,7 @@ import ssl
 import statistics
 import time
 from dataclasses import dataclass, field
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlencode, urljoin, urlsplit
 
 LONGEST_WAY = 8  # redirects
 
@@ -37,6 +37,13 @@ class Visitor:
 
     async def get(self, url: str) -> tuple[int, str, bytes]:
         """Return status, Location and body."""
+        return await self._ask("GET", url)
+
+    async def post(self, url: str, form: dict[str, str]) -> tuple[int, str, bytes]:
+        """Send a form; return status, Location and body."""
+        return await self._ask("POST", url, urlencode(form).encode())
+
+    async def _ask(self, method: str, url: str, form: bytes = b"") -> tuple[int, str, bytes]:
         parts = urlsplit(url)
         origin = f"{parts.scheme}://{parts.netloc}"
         if origin not in self.open:
@@ -47,10 +54,12 @@ class Visitor:
         jar = self.cookies.setdefault(parts.netloc, {})
         cookie = "; ".join(f"{name}={value}" for name, value in jar.items())
         target = parts.path + (f"?{parts.query}" if parts.query else "")
-        lines = [f"GET {target} HTTP/1.1", f"Host: {parts.netloc}", "User-Agent: bench", "Accept: text/html"]
+        lines = [f"{method} {target} HTTP/1.1", f"Host: {parts.netloc}", "User-Agent: bench", "Accept: text/html"]
         if cookie:
             lines.append(f"Cookie: {cookie}")
-        writer.write("\r\n".join([*lines, "", ""]).encode())
+        if method == "POST":
+            lines += ["Content-Type: application/x-www-form-urlencoded", f"Content-Length: {len(form)}"]
+        writer.write("\r\n".join([*lines, "", ""]).encode() + form)
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
         status, length, location, close = int(head[0].split(" ")[1]), 0, "", False
         for line in head[1:]:
@@ -74,8 +83,9 @@ class Visitor:
         return status, location, body
 
     def leave(self) -> None:
-        for _, writer in self.open.values():
-            writer.close()
+        """Close the connections. Whoever comes back opens new ones, and has kept the cookies."""
+        while self.open:
+            self.open.popitem()[1][1].close()
 
 
 async def sign_in(start: str, expected: bytes, context: ssl.SSLContext, measured: Measured) -> None:

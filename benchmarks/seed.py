@@ -26,21 +26,32 @@ def person(enterprise: Enterprise, name: str, **fields: object) -> User:
     )  # fmt: skip
 
 
-def main(issuer: str, filler: int) -> None:
+def administrator(enterprise: Enterprise) -> User:
+    """Add somebody with a password who may do everything."""
     now = timezone.now()
-    enterprise = Enterprise.objects.create(name="Bench", slug="bench", region=Region.EU)
     admin = person(enterprise, "admin", joined_at=now, email_confirmed_at=now)
     admin.set_password("nobody signs in with this one")
     admin.save()
     RoleAssignment.objects.create(enterprise=enterprise, user=admin, role=Role.ENTERPRISE_ADMIN)
-    connection = Connection.objects.create(enterprise=enterprise, provider=Provider.OIDC, created_by=admin)
-    revision = connection.revise(
-        by=admin, at=now, secret=CLIENT_SECRET, issuer=issuer, client_id=CLIENT_ID,
-        client_authentication=ClientAuthentication.POST,
-    )  # fmt: skip
+    return admin
+
+
+def connect(admin: User, provider: Provider, **values: object) -> Connection:
+    """Add a connection that counts as tested, and enable it. ``values`` are those of its revision."""
+    now = timezone.now()
+    connection = Connection.objects.create(enterprise=admin.enterprise, provider=provider, created_by=admin)
+    revision = connection.revise(by=admin, at=now, secret=CLIENT_SECRET, client_id=CLIENT_ID, **values)
     revision.tested_at = now
     revision.save(update_fields=["tested_at"])
     connection.enable(revision, now)
+    return connection
+
+
+def main(issuer: str, filler: int) -> None:
+    now = timezone.now()
+    enterprise = Enterprise.objects.create(name="Bench", slug="bench", region=Region.EU)
+    admin = administrator(enterprise)
+    connection = connect(admin, Provider.OIDC, issuer=issuer, client_authentication=ClientAuthentication.POST)
     # As somebody who has accepted an invitation.
     here = {"joined_at": now, "email_confirmed_at": now, "connection": connection}
     people = [person(enterprise, f"person{n}", **here) for n in range(PEOPLE)]
