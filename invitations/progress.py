@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Count, Max, Q
+from django.db.models import Count, Max, Min, Q
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -30,8 +30,9 @@ class Progress:
     to_send: int = 0
     lately: int = 0
     to_remind: int = 0
-    reasons: int = 0
-    reason: str = ""
+    # Of those who were refused, the first and the last in the order of the alphabet.
+    first_reason: str = ""
+    last_reason: str = ""
 
     @classmethod
     def of(cls, batches: Iterable[Batch], at: datetime) -> list[Progress]:
@@ -49,8 +50,9 @@ class Progress:
                 to_send=Count("pk", filter=is_at_stage(Stage.SENDING, at) & Q(send_after__lte=at)),
                 lately=Count("pk", filter=Q(sent_at__gt=at - LATELY)),
                 to_remind=Count("pk", filter=is_to_remind(at)),
-                reasons=Count("refused_reason", filter=is_at_stage(Stage.REFUSED, at), distinct=True),
-                reason=Max("refused_reason", filter=is_at_stage(Stage.REFUSED, at), default=""),
+                # Counting how many there are would have the database sort everybody.
+                first_reason=Min("refused_reason", filter=is_at_stage(Stage.REFUSED, at), default=""),
+                last_reason=Max("refused_reason", filter=is_at_stage(Stage.REFUSED, at), default=""),
             )
         )
         counted = {row.pop("batch"): row for row in rows}
@@ -88,9 +90,9 @@ class Progress:
     @property
     def why_stuck(self) -> str:
         """The one reason all who were refused have in common, inside a sentence; else empty."""
-        if self.reasons != 1:
+        if not self.first_reason or self.first_reason != self.last_reason:
             return ""
-        words = told(self.reason)
+        words = told(self.first_reason)
         return words[:1].lower() + words[1:]
 
     @property
