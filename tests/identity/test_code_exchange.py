@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import time
-from base64 import b64decode
+from base64 import b64decode, urlsafe_b64decode
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -170,6 +171,134 @@ def test_every_other_answer_is_a_coded_refusal(walk: Walk, reply: Reply, code: C
     assert caught.value.is_outage is (code is Code.PROVIDER_UNAVAILABLE)
 
 
+@pytest.mark.parametrize(
+    ("reply", "expected", "got"),
+    [
+        (Reply.json({"error": "invalid_grant", "error_description": "Gone."}, 400), "", "invalid_grant: Gone."),
+        (Reply.json({"error": "invalid_grant", "error_description": 5}, 400), "", "invalid_grant"),
+        (Reply.json({"error": 5}, 400), "", ""),
+        (Reply(500), "", "500"),
+        (Reply.json({}, 429), "", "429"),
+        (Reply(401, b"<html>"), "", "401"),
+        (Reply(200, b"<html>"), "", "200"),
+        (Reply.json({"token_type": "Bearer"}, 201), "200", "201"),
+        (Reply.json({"token_type": "mac"}), "Bearer", "mac"),
+        (Reply.json({"token_type": "x" * 16}), "Bearer", "x" * 16),
+        (Reply.json({"token_type": "x" * 17}), "Bearer", ""),
+        (Reply.json({"token_type": "Bearer"}), "id_token", ""),
+        (Reply.json({"token_type": "Bearer", "id_token": "a.b.c"}), "access_token", ""),
+        (Reply.json({"token_type": "Bearer", "id_token": "a.b.c", "access_token": "a b"}), None, ""),
+        (Reply.json({"token_type": "Bearer", "id_token": "a.b.c", "access_token": "ü"}), "access_token", ""),
+        (Reply.json({"token_type": "Bearer", "id_token": "a.b.c", "access_token": "a\n"}), "access_token", ""),
+    ],
+)
+def test_a_refusal_says_what_was_expected_and_what_came(
+    walk: Walk, reply: Reply, expected: str | None, got: str
+) -> None:
+    """R4, R12: whoever has to repair it sees both, and never a token."""
+    walk.provider.on_token = lambda said, request: reply
+    if expected is None:
+        assert walk.tokens()[0].access_token == "a b"
+        return
+    with pytest.raises(Refused) as caught:
+        walk.tokens()
+    assert (caught.value.expected, caught.value.got) == (expected, got)
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        ("invalid_client", Code.INVALID_CLIENT),
+        ("invalid_request", Code.INVALID_REQUEST),
+        ("invalid_scope", Code.INVALID_SCOPE),
+        ("unsupported_grant_type", Code.UNSUPPORTED_GRANT_TYPE),
+        ("access_denied", Code.ACCESS_DENIED),
+        ("login_required", Code.LOGIN_REQUIRED),
+        ("interaction_required", Code.INTERACTION_REQUIRED),
+        ("consent_required", Code.CONSENT_REQUIRED),
+        ("server_error", Code.PROVIDER_UNAVAILABLE),
+        ("Invalid_Grant", Code.PROVIDER_ERROR),
+    ],
+)
+def test_each_error_of_the_standard_has_its_code(walk: Walk, error: str, code: Code) -> None:
+    """R4, R11: what is said of the person ends a session, what is said of the client does not."""
+    walk.provider.on_token = lambda said, request: Reply.json({"error": error}, 400)
+    assert walk.refusal() is code
+
+
+def test_what_comes_with_a_token_is_taken_or_left(walk: Walk) -> None:
+    """H24, R11: a refresh token that is no sane text is none, and a lifetime and a scope are kept."""
+    said: dict[str, object] = {"refresh_token": "r" * 100, "expires_in": 1800, "scope": "openid email"}
+    walk.provider.on_token = lambda honest, request: honest | said
+    tokens, _ = walk.tokens()
+    assert (tokens.refresh_token, tokens.expires_in, tokens.scope) == ("r" * 100, 1800, "openid email")
+    for odd in ("ü", "a\nb", 5, "", "x" * 70_000):
+        said["refresh_token"] = said["scope"] = odd
+        tokens, _ = walk.tokens()
+        assert tokens.refresh_token == ""
+    assert tokens.scope == ""
+
+
+def test_a_refresh_is_one_request_of_its_own_kind(walk: Walk) -> None:
+    """R11, R14: it proves who we are as a code does, and an ID token need not come with it."""
+    tokens, _ = walk.tokens()
+    metadata = walk.cache.metadata(walk.rp)
+    walk.provider.on_token = lambda said, request: (
+        {name: value for name, value in said.items() if name not in ("id_token", "refresh_token")} | {"expires_in": 60}
+    )
+    refreshed = refresh(walk.rp, metadata, tokens.refresh_token, walk.egress, at=time.time())
+    assert (refreshed.unverified_id_token, refreshed.refresh_token, refreshed.expires_in) == ("", "", 60)
+    sent = walk.provider.requests_to("/token")[-1]
+    assert sent.form == {"grant_type": "refresh_token", "refresh_token": tokens.refresh_token}
+    assert sent.headers["content-type"] == "application/x-www-form-urlencoded"
+    assert sent.headers["accept"] == "application/json"
+
+
+def test_no_token_goes_to_a_server_of_somebody_else(walk: Walk) -> None:
+    """R1, H31: metadata that the relying party does not accept is not asked for tokens nor for a profile."""
+    claims = walk.sign_in()
+    metadata = walk.cache.metadata(walk.rp)
+    before = walk.egress.requests_made
+    for strange in (
+        replace(metadata, issuer="https://other.okta.com"),
+        replace(metadata, origins_elsewhere=frozenset({"https://evil.example"})),
+    ):
+        for ask in (
+            lambda strange=strange: exchange_code(walk.rp, strange, "code", "v" * 43, walk.egress, at=time.time()),
+            lambda strange=strange: refresh(walk.rp, strange, "token", walk.egress, at=time.time()),
+            lambda strange=strange: with_userinfo(claims, walk.rp, strange, "token", walk.egress),
+        ):
+            with pytest.raises(Refused):
+                ask()
+    assert walk.egress.requests_made == before
+
+
+def test_an_assertion_is_for_one_address_one_minute_and_one_use(walk: Walk) -> None:
+    """R14, K11: RFC 7523, section 3; no other server can be shown it."""
+    signing_key = SigningKey.from_pem(SigningKey.generate("RS256"))
+    metadata = walk.cache.metadata(walk.rp)
+    walk.provider.on_token = lambda said, request: Reply.json({"error": "invalid_grant"}, 400)
+    rp = relying_party(walk.provider, client_secret="", auth_method=AuthMethod.PRIVATE_KEY_JWT, signing_key=signing_key)
+    for _ in range(2):
+        with pytest.raises(Refused):
+            exchange_code(rp, metadata, "code", "v" * 43, walk.egress, at=1_800_000_000.9)
+    [first, second] = [request.form for request in walk.provider.requests_to("/token")]
+    assert first["client_assertion_type"] == "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+    assert first["client_id"] == "gatehouse"
+    header, payload = (json.loads(urlsafe_b64decode(part + "==")) for part in first["client_assertion"].split(".")[:2])
+    assert header == {"alg": "RS256", "kid": signing_key.kid, "typ": "JWT"}
+    jti = payload.pop("jti")
+    assert len(jti) == 32
+    assert jti not in b64decode(second["client_assertion"].split(".")[1] + "==", altchars="-_").decode()
+    assert payload == {
+        "iss": "gatehouse",
+        "sub": "gatehouse",
+        "aud": metadata.token_endpoint,
+        "iat": 1_800_000_000,
+        "exp": 1_800_000_060,
+    }
+
+
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_redirected_code_goes_nowhere(walk: Walk, status: int) -> None:
     """H28: the target sees nothing."""
@@ -245,6 +374,36 @@ def test_userinfo_fills_in_what_the_token_lacks_and_changes_nothing(walk: Walk) 
     assert filled.raw == claims.raw
 
 
+def test_the_flag_of_an_email_goes_with_that_email(walk: Walk) -> None:
+    """H11, R15: what is verified elsewhere proves nothing about the address in the ID token."""
+    walk.provider.on_id_token = lambda said, request: said | {"email_verified": None, "name": "", "amr": ["pwd"]}
+    walk.provider.on_userinfo = lambda said, request: (
+        said | {"email": "mallory@example.com", "email_verified": True, "name": "Alice", "amr": ["hwk"]}
+    )
+    tokens, _ = walk.tokens()
+    metadata = walk.cache.metadata(walk.rp)
+    filled = with_userinfo(walk.sign_in(), walk.rp, metadata, tokens.access_token, walk.egress)
+    assert (filled.email, filled.is_email_verified) == ("alice@example.com", None)
+    assert (filled.name, filled.amr) == ("Alice", ("pwd",))
+    [asked] = walk.provider.requests_to("/userinfo")
+    assert asked.headers["accept"] == "application/json"
+    assert asked.headers["authorization"] == f"Bearer {tokens.access_token}"
+    walk.provider.on_id_token = lambda said, request: {name: value for name, value in said.items() if name != "email"}
+    filled = with_userinfo(walk.sign_in(), walk.rp, metadata, tokens.access_token, walk.egress)
+    assert (filled.email, filled.is_email_verified) == ("mallory@example.com", True)
+    walk.provider.on_userinfo = lambda said, request: said | {"email_verified": False}
+    filled = with_userinfo(walk.sign_in(), walk.rp, metadata, tokens.access_token, walk.egress)
+    assert (filled.email, filled.is_email_verified) == ("alice@example.com", False)
+
+
+def test_without_a_place_to_ask_nothing_is_added(walk: Walk) -> None:
+    """R15."""
+    claims = walk.sign_in()
+    metadata = replace(walk.cache.metadata(walk.rp), userinfo_endpoint="")
+    assert with_userinfo(claims, walk.rp, metadata, "token", walk.egress) == claims
+    assert walk.provider.requests_to("/userinfo") == []
+
+
 @pytest.mark.parametrize(
     ("reply", "code"),
     [
@@ -253,6 +412,9 @@ def test_userinfo_fills_in_what_the_token_lacks_and_changes_nothing(walk: Walk) 
         (Reply.json({"sub": ["00u1alice"]}), Code.USERINFO_SUBJECT_MISMATCH),
         (Reply(401), Code.USERINFO_REFUSED),
         (Reply(503), Code.PROVIDER_UNAVAILABLE),
+        (Reply(500), Code.PROVIDER_UNAVAILABLE),
+        (Reply(429), Code.PROVIDER_UNAVAILABLE),
+        (Reply.json({"sub": "00u1alice"}, 201), Code.USERINFO_REFUSED),
         (Reply(200, b"eyJ.eyJ.sig", {"Content-Type": "application/jwt"}), Code.BAD_USERINFO_RESPONSE),
         (Reply(307, headers={"Location": "https://evil.example/"}), Code.PROVIDER_REDIRECTED),
     ],
@@ -265,6 +427,7 @@ def test_userinfo_of_another_subject_is_refused(walk: Walk, reply: Reply, code: 
     with pytest.raises(Refused) as caught:
         with_userinfo(claims, walk.rp, walk.cache.metadata(walk.rp), tokens.access_token, walk.egress)
     assert caught.value.code is code
+    assert caught.value.got == (str(reply.status) if reply.status not in (200, 307) else "")
 
 
 def test_no_secret_is_in_any_refusal_log_or_repr(walk: Walk, caplog: pytest.LogCaptureFixture) -> None:

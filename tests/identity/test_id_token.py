@@ -39,6 +39,7 @@ def test_an_honest_token_becomes_frozen_claims() -> None:
     assert claims.email == "alice@example.com"
     assert claims.amr == ("pwd", "mfa")
     assert (claims.algorithm, claims.kid, claims.typ) == ("RS256", "rsa", "JWT")
+    assert (claims.exp, claims.iat, claims.nonce) == (NOW + 3600, NOW, "the-nonce")
     assert claims.raw["groups"] == ("Everyone",)
     with pytest.raises(AttributeError):
         claims.sub = "someone-else"
@@ -146,6 +147,28 @@ def test_a_minute_of_skew_is_forgiven(claims: dict[str, Any]) -> None:
     assert verify(saying(**claims)).sub == "00u1alice"
 
 
+@pytest.mark.parametrize(
+    ("claims", "code"),
+    [
+        ({"exp": NOW, "iat": NOW}, None),
+        ({"exp": NOW + 366 * 24 * 3600}, None),
+        ({"exp": NOW + 366 * 24 * 3600 + 1}, Code.ABSURD_TIME),
+        ({"nbf": NOW + 60}, None),
+        ({"nbf": NOW}, None),
+        ({"session_expiry": NOW + 1}, None),
+        ({"session_expiry": NOW}, Code.SESSION_OVER),
+        ({"session_expiry": NOW - 1}, Code.SESSION_OVER),
+        ({"session_expiry": "soon"}, Code.BAD_CLAIM),
+    ],
+)
+def test_each_time_has_its_edge(claims: dict[str, Any], code: Code | None) -> None:
+    """R2, H6: one second more or less decides."""
+    if code:
+        assert refusal(saying(**claims)).code is code
+    else:
+        assert verify(saying(**claims)).session_expiry == claims.get("session_expiry")
+
+
 def test_an_infinite_time_is_no_time() -> None:
     """H6: JSON numbers can overflow to infinity."""
     header, _, _ = saying().split(".")
@@ -190,6 +213,91 @@ def test_a_promised_authentication_age_is_checked() -> None:
     assert refusal(saying(), acr_values=("phr",)).code is Code.ACR_MISMATCH
 
 
+@pytest.mark.parametrize(
+    ("claims", "known", "expected", "got"),
+    [
+        ({"iss": "https://evil.example"}, {}, ISSUER, "https://evil.example"),
+        ({"iss": 7}, {}, ISSUER, ""),
+        ({"aud": "other"}, {}, "gatehouse", "other"),
+        ({"aud": ["gatehouse", "other"]}, {}, "gatehouse", "gatehouse other"),
+        ({"aud": [[]]}, {}, "gatehouse", ""),
+        ({"aud": 5}, {}, "gatehouse", ""),
+        ({"azp": "other"}, {}, "gatehouse", "other"),
+        ({"azp": 5}, {}, "gatehouse", ""),
+        ({"exp": NOW - 60, "iat": NOW - 600}, {}, str(NOW), str(NOW - 60)),
+        ({"iat": NOW + 61.5}, {"at": NOW + 0.25}, str(NOW), str(NOW + 61)),
+        ({"iat": NOW - 601}, {}, str(NOW), str(NOW - 601)),
+        ({"nbf": NOW + 61}, {}, str(NOW), str(NOW + 61)),
+        ({"nbf": "soon"}, {}, str(NOW), "0"),
+        ({"session_expiry": NOW - 5}, {}, str(NOW), str(NOW - 5)),
+        ({"auth_time": NOW - 100}, {"max_age": 30}, "30", "100"),
+        ({}, {"max_age": 30}, "auth_time", ""),
+        ({"acr": "pwd"}, {"acr_values": ("phr", "phrh")}, "phr phrh", "pwd"),
+        ({"at_hash": "x"}, {}, "at_hash", ""),
+        ({"sid": 5}, {}, "", "sid"),
+        ({"acr": 5}, {}, "", "acr"),
+        ({"auth_time": "now"}, {}, "", "auth_time"),
+        ({"session_expiry": "now"}, {}, "", "session_expiry"),
+    ],
+)
+def test_a_refusal_says_what_was_expected_and_what_came(
+    claims: dict[str, Any], known: dict[str, Any], expected: str, got: str
+) -> None:
+    """R4, R12: whoever has to repair it sees both, and all that the provider did sign."""
+    refused = refusal(saying(**claims), **known)
+    assert (refused.expected, refused.got) == (expected, got)
+    assert refused.said == HONEST | claims
+
+
+def test_of_what_nobody_signed_nothing_is_quoted() -> None:
+    """R12: the claims of a token are repeated only when they are the provider's."""
+    assert refusal(saying() + "x").said is None
+    assert refusal(saying(nonce="another")).said == HONEST | {"nonce": "another"}
+
+
+def test_what_people_read_has_its_length() -> None:
+    """H30: and an address that is too long or odd is none, as is a flag that is not one."""
+    long = "x" * 300
+    claims = verify(
+        saying(
+            name=long,
+            given_name=long,
+            family_name=long,
+            preferred_username=long,
+            locale=long,
+            zoneinfo=long,
+            email_verified="true",
+        )
+    )
+    texts = (claims.given_name, claims.family_name, claims.preferred_username, claims.locale, claims.zoneinfo)
+    assert [len(text) for text in texts] == [100, 100, 254, 35, 64]
+    assert (claims.is_email_verified, claims.email, claims.amr) == (None, "", ())
+    assert verify(saying(email_verified=False)).is_email_verified is False
+    longest = "a" * 250 + "@b.c"
+    assert verify(saying(email=longest)).email == longest
+    for odd in ("a" + longest, "a b@example.com", "a\nb@example.com", 5):
+        assert verify(saying(email=odd)).email == ""
+    assert (claims.sid, claims.acr, claims.session_expiry, claims.auth_time) == ("", "", None, None)
+
+
+@pytest.mark.parametrize("sid", ["", "x" * 256, "a\nb", 5, ["s1"]])
+def test_a_session_has_a_sane_name_or_none(sid: object) -> None:
+    """R11: what a sign-out is matched by is never guessed at."""
+    assert refusal(saying(sid=sid)).code is Code.BAD_CLAIM
+    assert verify(saying(sid="x" * 255)).sid == "x" * 255
+
+
+def test_a_claim_of_null_is_a_claim_left_out() -> None:
+    """R2: but only of those that are optional."""
+    header, _, _ = saying().split(".")
+    for name, value in (("sid", ""), ("acr", ""), ("auth_time", None), ("session_expiry", None)):
+        signed = f"{header}.{b64(HONEST | {name: None})}"
+        assert getattr(verify(f"{signed}.{b64(rs256(signed))}"), name) == value
+    for name in ("iss", "sub", "aud", "exp", "iat"):
+        signed = f"{header}.{b64(HONEST | {name: None})}"
+        assert refusal(f"{signed}.{b64(rs256(signed))}").code is Code.MISSING_CLAIM
+
+
 def test_markup_and_direction_marks_do_not_get_far() -> None:
     """H30: what people read is one clean, short line; what decides is refused when it is not clean."""
     claims = verify(saying(name="Al\u202eice\r\nSet-Cookie: x" + "y" * 500, email="a\u200bb@example.com"))
@@ -214,6 +322,7 @@ def test_a_refreshed_token_is_about_the_same_person() -> None:
         return verify_refreshed_id_token(token, RP, METADATA, KEYS, subject="00u1alice", at=NOW, nonce=nonce)
 
     assert refreshed(saying(nonce=None)).sub == "00u1alice"
+    assert refreshed(saying(nonce=None)).nonce == ""
     assert refreshed(saying()).sub == "00u1alice"
     for token, code in [
         (saying(sub="00u2mallory"), Code.SUBJECT_CHANGED),
@@ -243,6 +352,23 @@ def test_a_refreshed_token_belongs_to_the_access_token_it_came_with() -> None:
         with pytest.raises(Refused) as caught:
             refreshed(access_token)
         assert caught.value.code is Code.AT_HASH_MISMATCH
+
+
+def test_a_refreshed_token_is_no_weaker_than_what_was_asked_for() -> None:
+    """R11, K7: it may be silent about how somebody signed in, and may not say something else."""
+
+    def refreshed(**claims: Any) -> Any:
+        token = saying(nonce=None, **claims)
+        return verify_refreshed_id_token(
+            token, RP, METADATA, KEYS, subject="00u1alice", at=NOW, acr_values=("phr", "phrh")
+        )
+
+    assert refreshed().acr == ""
+    assert refreshed(acr="phrh").acr == "phrh"
+    assert refreshed(acr="phr", auth_time=NOW - 30 * 24 * 3600).acr == "phr"
+    with pytest.raises(Refused) as caught:
+        refreshed(acr="pwd")
+    assert caught.value.code is Code.ACR_MISMATCH
 
 
 @settings(max_examples=150, deadline=None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import json
+from dataclasses import replace
 from typing import Any
 
 import jwt
@@ -15,6 +16,7 @@ from identity.oidc import Code
 from tests.identity.tokens import (
     EC,
     HONEST,
+    METADATA,
     RSA,
     b64,
     json_values,
@@ -36,13 +38,15 @@ def test_no_other_algorithm_is_listened_to(algorithm: str) -> None:
     PS256 is one of ours but this provider does not offer it.
     """
     token = f"{b64({'alg': algorithm, 'typ': 'JWT', 'kid': 'rsa'})}.{b64(HONEST)}."
-    assert refusal(token).code is Code.ALGORITHM_NOT_ALLOWED
+    refused = refusal(token)
+    assert (refused.code, refused.expected, refused.got) == (Code.ALGORITHM_NOT_ALLOWED, "RS256 ES256", algorithm)
 
 
 @pytest.mark.parametrize("header", [{}, {"alg": None}, {"alg": ["RS256"]}, {"alg": 1}])
 def test_a_header_without_an_algorithm_is_refused(header: dict[str, Any]) -> None:
     """H9."""
-    assert refusal(f"{b64(header)}.{b64(HONEST)}.{b64(b'x')}").code is Code.ALGORITHM_NOT_ALLOWED
+    refused = refusal(f"{b64(header)}.{b64(HONEST)}.{b64(b'x')}")
+    assert (refused.code, refused.got) == (Code.ALGORITHM_NOT_ALLOWED, "")
 
 
 def test_the_public_key_is_no_shared_secret() -> None:
@@ -56,7 +60,8 @@ def test_the_public_key_is_no_shared_secret() -> None:
 def test_a_signature_of_another_key_is_refused(impostor: SigningKey) -> None:
     """H10: invalid-sig-rs256, invalid-sig-es256."""
     kid = "rsa" if impostor.algorithm == "RS256" else "ec"
-    assert refusal(impostor.sign(HONEST, kid=kid)).code is Code.BAD_SIGNATURE
+    refused = refusal(impostor.sign(HONEST, kid=kid))
+    assert (refused.code, refused.expected) == (Code.BAD_SIGNATURE, impostor.algorithm)
 
 
 def test_an_algorithm_must_suit_its_key() -> None:
@@ -64,17 +69,43 @@ def test_an_algorithm_must_suit_its_key() -> None:
     assert refusal(EC.sign(HONEST, kid="rsa")).code is Code.UNKNOWN_KEY
 
 
+@pytest.mark.parametrize("algorithm", ["HS256", "none", "RS384"])
+def test_no_metadata_can_offer_what_we_do_not_listen_to(algorithm: str) -> None:
+    """R3: asymmetric algorithms only, whatever else was let through before."""
+    offering = replace(METADATA, algorithms=("none", "HS256", "RS384", "RS256"))
+    token = f"{b64({'alg': algorithm, 'kid': 'rsa'})}.{b64(HONEST)}.{b64(b'x')}"
+    assert refusal(token, metadata=offering).code is Code.ALGORITHM_NOT_ALLOWED
+
+
 @pytest.mark.parametrize("header", [{"crit": ["exp"]}, {"jku": "https://evil.example"}, {"jwk": {}}, {"x5u": "x"}])
 def test_headers_that_bring_their_own_rules_are_refused(header: dict[str, Any]) -> None:
     """R3."""
-    assert refusal(RSA.sign(HONEST, **header)).code is Code.HEADER_NOT_ALLOWED
+    refused = refusal(RSA.sign(HONEST, **header))
+    assert (refused.code, [refused.got]) == (Code.HEADER_NOT_ALLOWED, list(header))
 
 
 @pytest.mark.parametrize("typ", ["at+jwt", "logout+jwt", "application/at+jwt", "secevent+jwt", ""])
 def test_a_token_of_another_declared_type_is_not_an_id_token(typ: str) -> None:
     """R2."""
     token = f"{b64({'alg': 'RS256', 'kid': 'rsa', 'typ': typ})}.{b64(HONEST)}.{b64(b'x')}"
-    assert refusal(token).code is Code.WRONG_TOKEN_TYPE
+    refused = refusal(token)
+    assert (refused.code, refused.expected, refused.got) == (Code.WRONG_TOKEN_TYPE, "jwt", typ)
+
+
+@pytest.mark.parametrize("typ", [5, ["JWT"], {}, None, True])
+def test_a_type_that_is_no_text_is_no_type(typ: object) -> None:
+    """R4."""
+    signed = f"{b64({'alg': 'RS256', 'kid': 'rsa', 'typ': typ})}.{b64(HONEST)}"
+    refused = refusal(f"{signed}.{b64(rs256(signed))}")
+    assert (refused.code, refused.got) == (Code.WRONG_TOKEN_TYPE, "")
+
+
+@pytest.mark.parametrize("typ", ["JWT", "jwt", "application/jwt", "Application/JWT"])
+def test_a_token_may_say_that_it_is_one(typ: str) -> None:
+    """R2: in any case, and as a media type."""
+    assert verify(RSA.sign(HONEST, typ=typ)).typ == typ
+    signed = f"{b64({'alg': 'RS256', 'kid': 'rsa'})}.{b64(HONEST)}"
+    assert verify(f"{signed}.{b64(rs256(signed))}").typ == ""
 
 
 def test_no_kid_is_fine_with_one_key_and_ambiguous_with_two() -> None:
@@ -98,6 +129,14 @@ def test_two_keys_of_one_name_are_ambiguous() -> None:
 def test_a_kid_is_a_string(kid: object) -> None:
     token = f"{b64({'alg': 'RS256', 'kid': kid})}.{b64(HONEST)}.{b64(b'x')}"
     assert refusal(token).code is Code.UNKNOWN_KEY
+
+
+def test_a_number_is_not_the_name_of_a_key() -> None:
+    """R3: not even of the key whose name has the same digits."""
+    five = SigningKey("5")
+    assert verify(five.sign(HONEST), keys=key_set(five.jwk)).kid == "5"
+    signed = f"{b64({'alg': 'RS256', 'kid': 5})}.{b64(HONEST)}"
+    assert refusal(f"{signed}.{b64(rs256(signed, five))}", keys=key_set(five.jwk)).code is Code.UNKNOWN_KEY
 
 
 def test_a_small_rsa_key_is_not_enough() -> None:
@@ -139,6 +178,13 @@ def test_a_payload_that_is_no_sane_object_is_malformed(payload: bytes) -> None:
 def test_what_has_not_the_shape_of_a_token_is_malformed(spoil: str) -> None:
     """R4; five parts would be an encrypted one."""
     assert refusal(spoil).code is Code.MALFORMED_TOKEN
+
+
+def test_a_letter_of_another_script_is_malformed_wherever_it_stands() -> None:
+    """R4: also in the one part that is looked at last."""
+    header, payload, signature = saying().split(".")
+    for token in (f"ü{header}.{payload}.{signature}", f"{header}.ü{payload}.{signature}", f"{header}.{payload}.ü"):
+        assert refusal(token).code is Code.MALFORMED_TOKEN
 
 
 def test_a_token_that_is_too_long_is_not_looked_at() -> None:

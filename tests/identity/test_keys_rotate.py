@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import threading
+from base64 import urlsafe_b64decode
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from identity.oidc import Code, KeySet, Refused
+from identity.oidc import Code, KeySet, Refused, fetch_keys, keys
 from identity.oidc.keys import fresh_seconds
-from tests.identity.walk import Walk
+from tests.identity.tokens import b64
+from tests.identity.walk import Walk, relying_party
 from tests.provider import Reply, SigningKey
 
 
@@ -85,6 +88,26 @@ def test_a_provider_that_names_no_keys_may_rotate_too(walk: Walk) -> None:
     assert fetches(walk) == (1, 2)
 
 
+def test_a_rotation_excuses_no_signature(walk: Walk) -> None:
+    """R3, R16: keys without names that have just changed are looked at again, and then they decide."""
+    walk.provider.keys = [SigningKey(None)]
+    walk.provider.signing_key = walk.provider.keys[0]
+    walk.sign_in()
+    walk.provider.keys = [SigningKey(None, name="replacement")]
+    walk.provider.signing_key = SigningKey(None, name="impostor")
+    assert walk.refusal() is Code.BAD_SIGNATURE
+    assert fetches(walk) == (1, 2)
+
+
+def test_a_bad_signature_under_a_known_name_costs_no_look(walk: Walk) -> None:
+    """R16, H16: only an unknown name, or none, is a reason to ask again."""
+    walk.sign_in()
+    walk.provider.rotate("second")
+    walk.provider.on_id_token = lambda said, request: SigningKey("impostor").sign(said, kid="first")
+    assert walk.refusal() is Code.BAD_SIGNATURE
+    assert fetches(walk) == (1, 1)
+
+
 @pytest.mark.parametrize(
     ("cache_control", "seconds"),
     [
@@ -99,6 +122,15 @@ def test_a_provider_that_names_no_keys_may_rotate_too(walk: Walk) -> None:
         ("max-age=-5", 300),
         ("max-age=soon", 300),
         ("s-maxage=900", 300),
+        ("max-age = 900", 900),
+        ("MAX-AGE=900", 900),
+        ("private,max-age=900", 900),
+        ("max-age=300", 300),
+        ("max-age=3600", 3600),
+        ("public, no-store, max-age=900", 300),
+        ("max-age=900,no-cache", 300),
+        ("max-age=900, x-no-store-hint", 900),
+        ("NO-STORE, max-age=900", 300),
     ],
 )
 def test_cache_control_is_honoured_within_bounds(cache_control: str, seconds: float) -> None:
@@ -174,10 +206,139 @@ def test_a_failed_look_for_a_new_key_keeps_the_old_ones(walk: Walk) -> None:
 
 def test_what_is_forgotten_is_fetched_again(walk: Walk) -> None:
     """An administrator who repaired something need not wait."""
+    walk.cache.forget(walk.rp.issuer)
     walk.sign_in()
+    walk.cache.forget("https://another.example.com")
+    walk.sign_in()
+    assert fetches(walk) == (1, 1)
     walk.cache.forget(walk.rp.issuer)
     walk.sign_in()
     assert fetches(walk) == (2, 2)
+
+
+def test_the_last_good_keys_do_not_serve_for_ever_either(walk: Walk) -> None:
+    """R16, R3: keys that nobody has published for a day prove nothing, to the second."""
+    walk.sign_in()
+    metadata = walk.cache.metadata(walk.rp)
+    walk.provider.on_keys = lambda said, request: Reply(500)
+    walk.now += 24 * 3600 - 1
+    assert walk.cache.keys(walk.rp, metadata).find("first", "RS256").kid == "first"
+    walk.now += 1
+    with pytest.raises(Refused) as caught:
+        walk.cache.keys(walk.rp, metadata).find("first", "RS256")
+    assert caught.value.code is Code.PROVIDER_UNAVAILABLE
+
+
+def test_what_is_known_is_told_without_a_question(walk: Walk) -> None:
+    """H21: signing somebody out waits for no provider, and goes by no metadata of a day ago."""
+    assert walk.cache.known(walk.rp) is None
+    metadata = walk.cache.metadata(walk.rp)
+    walk.now += 24 * 3600 - 1
+    assert walk.cache.known(walk.rp) == metadata
+    walk.now += 1
+    assert walk.cache.known(walk.rp) is None
+    assert fetches(walk) == (1, 0)
+
+
+def test_what_is_known_is_still_to_be_accepted(walk: Walk) -> None:
+    """H31."""
+    walk.provider.on_discovery = lambda said, request: said | {"token_endpoint": "https://tokens.example.net/"}
+    for look in (walk.cache.metadata, walk.cache.known):
+        with pytest.raises(Refused) as caught:
+            look(walk.rp)
+        assert caught.value.code is Code.ENDPOINTS_ELSEWHERE
+
+
+@pytest.mark.parametrize(("has_copy", "seconds"), [(False, 5), (True, 60)])
+def test_a_failed_look_is_repeated_after_a_while(walk: Walk, has_copy: bool, seconds: float) -> None:
+    """R16: soon when there is nothing, and in a minute when the last good copy serves."""
+    if has_copy:
+        walk.cache.metadata(walk.rp)
+        walk.now += 300
+    walk.provider.on_discovery = lambda said, request: Reply.json({"issuer": "https://evil.example"})
+    asked = fetches(walk)[0]
+
+    def look() -> None:
+        if has_copy:
+            walk.cache.metadata(walk.rp)
+            return
+        with pytest.raises(Refused) as caught:
+            walk.cache.metadata(walk.rp)
+        assert caught.value.code is Code.DISCOVERY_ISSUER_MISMATCH
+        assert (caught.value.expected, caught.value.got) == (walk.rp.issuer, "https://evil.example")
+
+    look()
+    walk.now += seconds - 0.5
+    look()
+    assert fetches(walk)[0] == asked + 1
+    walk.now += 0.5
+    look()
+    assert fetches(walk)[0] == asked + 2
+
+
+def test_an_unknown_key_is_worth_a_look_again_after_a_minute_exactly(walk: Walk) -> None:
+    """R16, H16."""
+    walk.sign_in()
+    walk.provider.signing_key = SigningKey("unpublished")
+    for later, looks in ((0, 2), (59.5, 2), (0.5, 3)):
+        walk.now += later
+        assert walk.refusal() is Code.UNKNOWN_KEY
+        assert fetches(walk) == (1, looks)
+
+
+def test_a_problem_is_known_by_the_issuer_that_has_it(walk: Walk) -> None:
+    """R16: of the keys as of the metadata, and of nobody else's."""
+    walk.provider.on_keys = lambda said, request: Reply(404)
+    assert walk.refusal() is Code.KEYS_MALFORMED
+    assert walk.cache.problem(walk.rp.issuer) is Code.KEYS_MALFORMED
+    assert walk.cache.problem("https://another.example.com") is None
+    walk.now += 301
+    walk.provider.on_discovery = lambda said, request: Reply(404)
+    assert walk.refusal() is Code.KEYS_MALFORMED
+    assert walk.cache.problem(walk.rp.issuer) is Code.DISCOVERY_NOT_FOUND
+
+
+def test_only_so_many_providers_are_kept(walk: Walk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """R16: the one that was not asked about for longest goes, of metadata and of keys."""
+    monkeypatch.setattr(keys, "CAPACITY", 2)
+    walk.sign_in()
+    metadata = walk.cache.metadata(walk.rp)
+    strangers = [relying_party(walk.provider, issuer=f"{walk.rp.issuer}/{number}") for number in range(2)]
+
+    def meet(number: int) -> None:
+        assert walk.cache.known(strangers[number]) is None
+        walk.cache.keys(walk.rp, replace(metadata, jwks_uri=f"{walk.rp.issuer}/keys/{number}"))
+
+    meet(0)
+    walk.sign_in()
+    meet(1)
+    walk.sign_in()
+    assert fetches(walk) == (1, 1)
+    meet(0)
+    meet(1)
+    walk.sign_in()
+    assert fetches(walk) == (2, 2)
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        (500, Code.PROVIDER_UNAVAILABLE),
+        (503, Code.PROVIDER_UNAVAILABLE),
+        (429, Code.PROVIDER_UNAVAILABLE),
+        (404, Code.KEYS_MALFORMED),
+        (201, Code.KEYS_MALFORMED),
+    ],
+)
+def test_keys_under_any_other_status_are_none(walk: Walk, status: int, code: Code) -> None:
+    """R4, H29: however good they look."""
+    walk.provider.on_keys = lambda said, request: Reply.json(said, status)
+    metadata = walk.cache.metadata(walk.rp)
+    with pytest.raises(Refused) as caught:
+        fetch_keys(metadata, walk.egress, key="c1")
+    assert (caught.value.code, caught.value.got) == (code, str(status))
+    walk.provider.on_keys = lambda said, request: said
+    assert fetch_keys(metadata, walk.egress, key="c1").find("first", "RS256").bits == 2048
 
 
 def test_es256_keys_work_over_the_wire(walk: Walk) -> None:
@@ -194,6 +355,101 @@ def test_what_is_no_key_set_is_refused(body: bytes) -> None:
     with pytest.raises(Refused) as caught:
         KeySet.parse(body)
     assert caught.value.code is Code.KEYS_MALFORMED
+
+
+def test_a_key_set_has_at_most_a_hundred_members() -> None:
+    """R4: and the ones nobody can use are counted."""
+    good = SigningKey("good").jwk
+    keys = KeySet.parse(json.dumps({"keys": [good, *[{}] * 99]}).encode())
+    assert (len(keys.keys), keys.ignored) == (1, 99)
+    for members, code in (
+        ([good, *[{}] * 100], Code.KEYS_MALFORMED),
+        ([], Code.NO_USABLE_KEYS),
+        ([5], Code.NO_USABLE_KEYS),
+    ):
+        with pytest.raises(Refused) as caught:
+            KeySet.parse(json.dumps({"keys": members}).encode())
+        assert caught.value.code is code
+    assert keys.refetch() is False
+
+
+@pytest.mark.parametrize(
+    ("base", "change", "algorithms"),
+    [
+        ("RS256", {}, {"RS256"}),
+        ("RS256", {"alg": None}, {"RS256", "PS256"}),
+        ("RS256", {"alg": "PS256"}, {"PS256"}),
+        ("RS256", {"alg": "ES256"}, None),
+        ("RS256", {"alg": "RS384"}, None),
+        ("RS256", {"use": None}, None),
+        ("RS256", {"use": "enc"}, None),
+        ("RS256", {"key_ops": ["sign", "verify"]}, {"RS256"}),
+        ("RS256", {"key_ops": ["sign"]}, None),
+        ("RS256", {"key_ops": "verify"}, None),
+        ("RS256", {"key_ops": None}, None),
+        ("RS256", {"d": "AQAB"}, None),
+        ("RS256", {"k": "AQAB"}, None),
+        ("RS256", {"kty": "EC"}, None),
+        ("RS256", {"kty": ["RSA"]}, None),
+        ("RS256", {"n": ""}, None),
+        ("RS256", {"e": 65537}, None),
+        ("RS256", {"e": "AQABAQ"}, {"RS256"}),
+        ("RS256", {"e": "AQAAAAE"}, None),
+        ("ES256", {}, {"ES256"}),
+        ("ES256", {"alg": None}, {"ES256"}),
+        ("ES256", {"alg": "RS256"}, None),
+        ("ES256", {"crv": "P-384"}, None),
+        ("ES256", {"crv": None}, None),
+        ("ES256", {"y": None}, None),
+        ("ES256", {"kty": "RSA"}, None),
+        ("ES256", {"kid": 5}, {"ES256"}),
+    ],
+)
+def test_a_key_is_for_what_it_says_it_is_for(base: str, change: dict[str, Any], algorithms: set[str] | None) -> None:
+    """R3: and one that says nothing of an algorithm is for each that suits it."""
+    good, member = SigningKey("good"), SigningKey("base", base).jwk | change
+    keys = KeySet.parse(json.dumps({"keys": [good.jwk, member]}).encode())
+    assert [set(key.parsed) for key in keys.keys[1:]] == ([algorithms] if algorithms else [])
+    for key in keys.keys[1:]:
+        assert (key.kty, key.bits) == (("EC", 256) if base == "ES256" else ("RSA", 2048))
+        assert key.kid == (None if "kid" in change else "base")
+
+
+def test_a_modulus_has_its_longest_length() -> None:
+    """R3: a huge one would make every verification slow."""
+    good = SigningKey("good").jwk
+    for size, count in ((1024, 2), (1025, 1)):
+        long = good | {"kid": "long", "n": b64(b"\xff" * size)}
+        assert len(KeySet.parse(json.dumps({"keys": [good, long]}).encode()).keys) == count
+
+
+def test_a_key_that_is_not_there_or_not_alone_is_named() -> None:
+    """R4: whoever has to repair it sees which."""
+    first, twin = SigningKey("first").jwk, SigningKey("second").jwk | {"kid": "first"}
+    small = SigningKey("small", bits=1024)
+    for members, kid, code, expected, got in [
+        ([first], "other", Code.UNKNOWN_KEY, "", "other"),
+        ([first], "first", Code.UNKNOWN_KEY, "", "first"),
+        ([first], None, Code.UNKNOWN_KEY, "", ""),
+        ([first, twin], "first", Code.AMBIGUOUS_KEY, "", "first"),
+        ([first, twin], None, Code.AMBIGUOUS_KEY, "kid", ""),
+        ([small.jwk], "small", Code.KEY_TOO_SMALL, "2048", "1024"),
+    ]:
+        keys = KeySet.parse(json.dumps({"keys": members}).encode())
+        algorithm = "ES256" if code is Code.UNKNOWN_KEY and kid != "other" else "RS256"
+        with pytest.raises(Refused) as caught:
+            keys.find(kid, algorithm)
+        assert (caught.value.code, caught.value.expected, caught.value.got) == (code, expected, got)
+
+
+def test_ps256_is_verified_as_what_it_is() -> None:
+    """R3: a key without an algorithm of its own verifies each, and neither for the other."""
+    signer = SigningKey("ps")
+    [key] = KeySet.parse(json.dumps({"keys": [signer.jwk | {"alg": None}]}).encode()).keys
+    signed = signer.sign({}).rpartition(".")
+    signature = urlsafe_b64decode(signed[2] + "==")
+    assert key.verifies("RS256", signed[0].encode(), signature)
+    assert not key.verifies("PS256", signed[0].encode(), signature)
 
 
 # A NUL, or half a surrogate pair, would spoil the whole document and not only the key.

@@ -71,9 +71,9 @@ def b64(document: object) -> str:
     return urlsafe_b64encode(body).rstrip(b"=").decode()
 
 
-def rs256(signed: str) -> bytes:
+def rs256(signed: str, by: SigningKey = RSA) -> bytes:
     """The signature of the provider under anything at all."""
-    key = RSA.private
+    key = by.private
     assert isinstance(key, RSAPrivateKey)
     return key.sign(signed.encode(), PKCS1v15(), SHA256())
 
