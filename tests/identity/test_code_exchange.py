@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import logging
 import time
-from base64 import b64decode, urlsafe_b64decode
+from base64 import b64decode, urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import replace
+from hashlib import sha256
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -31,9 +32,11 @@ from identity.oidc import (
 from tests.identity.walk import Walk, relying_party
 from tests.provider import Reply
 
+UNENCRYPTED = (Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
 
 def pem(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> bytes:
-    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return key.private_bytes(*UNENCRYPTED)
 
 
 @pytest.mark.parametrize("method", [AuthMethod.BASIC, AuthMethod.POST])
@@ -70,6 +73,27 @@ def test_our_published_key_is_only_the_public_half() -> None:
     for weak in (ec.generate_private_key(ec.SECP384R1()), rsa.generate_private_key(65537, 1024)):  # noqa: S505 - refused below
         with pytest.raises(ValueError, match="2048"):
             SigningKey.from_pem(pem(weak))
+
+
+@pytest.mark.parametrize(("algorithm", "names"), [("RS256", ("e", "kty", "n")), ("ES256", ("crv", "kty", "x", "y"))])
+def test_a_key_of_ours_is_made_named_and_published_by_the_standards(algorithm: str, names: tuple[str, ...]) -> None:
+    """R14, K11: RFC 7517 and 7638."""
+    pem = SigningKey.generate(algorithm)
+    assert pem.startswith(b"-----BEGIN PRIVATE KEY-----")
+    key = SigningKey.from_pem(pem)
+    published = key.public_jwk()
+    assert set(published) == {*names, "kid", "use", "alg"}
+    assert (published["use"], published["alg"], key.algorithm) == ("sig", algorithm, algorithm)
+    canonical = "{" + ",".join(f'"{name}":"{published[name]}"' for name in names) + "}"
+    assert published["kid"] == key.kid == urlsafe_b64encode(sha256(canonical.encode()).digest()).decode().rstrip("=")
+    assert "PRIVATE" not in repr(key)
+    if isinstance(key.private_key, rsa.RSAPrivateKey):
+        assert (key.private_key.key_size, published["e"]) == (2048, "AQAB")
+    with pytest.raises(KeyError):
+        SigningKey.generate("HS256")
+    for no_key in (b"", b"not a key", ed25519.Ed25519PrivateKey.generate().private_bytes(*UNENCRYPTED)):
+        with pytest.raises(ValueError, match=r"."):
+            SigningKey.from_pem(no_key)
 
 
 @pytest.mark.parametrize("method", ["private_key_jwt", "client_secret_jwt", "none", ""])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 from collections.abc import Iterator, Sequence
 from ipaddress import ip_address
@@ -101,6 +102,53 @@ def test_no_address_of_a_private_kind_is_public(address: str) -> None:
 def test_a_public_address_is_public(address: str) -> None:
     """T2."""
     assert is_public(ip_address(address))
+
+
+@pytest.mark.parametrize(
+    ("first", "last"),
+    [
+        ("10.0.0.0", "10.255.255.255"),
+        ("100.64.0.0", "100.127.255.255"),
+        ("127.0.0.0", "127.255.255.255"),
+        ("168.63.129.16", "168.63.129.16"),
+        ("169.254.0.0", "169.254.255.255"),
+        ("172.16.0.0", "172.31.255.255"),
+        ("192.0.0.0", "192.0.0.255"),
+        ("192.0.2.0", "192.0.2.255"),
+        ("192.88.99.0", "192.88.99.255"),
+        ("192.168.0.0", "192.168.255.255"),
+        ("198.18.0.0", "198.19.255.255"),
+        ("198.51.100.0", "198.51.100.255"),
+        ("203.0.113.0", "203.0.113.255"),
+        ("2001::", "2001:1ff:ffff:ffff:ffff:ffff:ffff:ffff"),
+        ("2001:db8::", "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff"),
+        ("2002::", "2002:ffff:ffff:ffff:ffff:ffff:ffff:ffff"),
+        ("3fff::", "3fff:fff:ffff:ffff:ffff:ffff:ffff:ffff"),
+    ],
+)
+def test_a_closed_range_ends_where_it_ends(first: str, last: str) -> None:
+    """T2: its first and its last address are closed, and the ones beside them are anybody's."""
+    beginning, end = ip_address(first), ip_address(last)
+    assert (is_public(beginning), is_public(end)) == (False, False)
+    assert (is_public(beginning - 1), is_public(end + 1)) == (True, True)
+
+
+@pytest.mark.parametrize(
+    ("address", "is_open"),
+    [
+        ("0.255.255.255", False),
+        ("1.0.0.0", True),
+        ("223.255.255.255", True),
+        ("224.0.0.0", False),
+        ("1fff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", False),
+        ("2000::", True),
+        ("3fff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", True),
+        ("4000::", False),
+    ],
+)
+def test_the_whole_of_each_version_has_its_ends(address: str, is_open: bool) -> None:
+    """T2."""
+    assert is_public(ip_address(address)) is is_open
 
 
 @pytest.mark.parametrize(
@@ -233,6 +281,23 @@ def test_a_name_without_an_address_is_unreachable() -> None:
 
 def test_the_systems_resolver_gives_each_address_once() -> None:
     assert system_resolver("127.0.0.1", 80) == ["127.0.0.1"]
+
+
+def test_every_answer_of_the_systems_resolver_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """T2: of both versions, in the order given; asked for the name and the port of the request."""
+    asked: list[tuple[object, ...]] = []
+
+    def answers(host: str, port: int, **options: object) -> list[tuple[object, ...]]:
+        asked.append((host, port, options))
+        found = [("2600::1", port, 0, 0), ("93.184.215.14", port), ("2600::1", port, 0, 0), ("10.0.0.1", port)]
+        return [(0, 0, 0, "", address) for address in found]
+
+    monkeypatch.setattr(socket, "getaddrinfo", answers)
+    assert system_resolver("okta.example.com", 8443) == ["2600::1", "93.184.215.14", "10.0.0.1"]
+    assert asked == [("okta.example.com", 8443, {"type": socket.SOCK_STREAM})]
+    with pytest.raises(Blocked):
+        Egress().get("https://okta.example.com:8443/", key="c1")
+    assert asked[1:] == asked[:1]
 
 
 def test_no_proxy_and_no_netrc_of_the_environment_is_used(

@@ -7,13 +7,25 @@ import socket
 import time
 import zlib
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from identity.egress import Breaker, BreakerOpen, Egress, EgressError, Response, TimedOut, TooLarge, Unreachable
+from identity.egress import (
+    Blocked,
+    Breaker,
+    BreakerOpen,
+    Egress,
+    EgressError,
+    Response,
+    TimedOut,
+    TooLarge,
+    Unreachable,
+)
 from tests.provider import Provider, Reply
 from tests.serving import raw_server
 
@@ -200,6 +212,144 @@ def test_a_breaker_forgets_the_oldest_of_very_many() -> None:
     breaker.admit("0")
     with pytest.raises(BreakerOpen):
         breaker.admit("19")
+
+
+def test_a_breaker_has_its_edges() -> None:
+    """T3: the very failure that opens it, the very second that lets one through, and the last one remembered."""
+    now = [100.0]
+    breaker = Breaker(threshold=2, pause=30, capacity=2, clock=lambda: now[0])
+    breaker.failed("a")
+    breaker.admit("a")
+    breaker.failed("a")
+    now[0] = 129.9
+    with pytest.raises(BreakerOpen):
+        breaker.admit("a")
+    now[0] = 130
+    breaker.admit("a")
+    now[0] = 159.9
+    with pytest.raises(BreakerOpen):
+        breaker.admit("a")
+    now[0] = 160
+    breaker.admit("a")
+    for key in "bc":
+        breaker.failed(key)
+        breaker.failed(key)
+    breaker.admit("a")
+    for key in "bc":
+        with pytest.raises(BreakerOpen):
+            breaker.admit(key)
+    breaker.succeeded("never heard of")
+
+
+def test_a_breaker_is_patient_by_default() -> None:
+    """T3: five failures, half a minute, and thousands of providers."""
+    now = [0.0]
+    breaker = Breaker(clock=lambda: now[0])
+    for _ in range(4):
+        breaker.failed("a")
+    breaker.admit("a")
+    breaker.failed("a")
+    now[0] = 29.9
+    with pytest.raises(BreakerOpen):
+        breaker.admit("a")
+    for number in range(4095):
+        breaker.failed(str(number))
+    with pytest.raises(BreakerOpen):
+        breaker.admit("a")
+    breaker.failed("one more")
+    breaker.admit("a")
+
+
+def test_only_what_the_provider_does_counts_against_it(provider: Provider) -> None:
+    """T3: an answer of any kind is an answer; a door that stays closed says nothing of who is behind it."""
+    egress = impatient(breaker=Breaker(threshold=1))
+    for reply in (Reply(500), Reply(302), Reply(200, b"x" * 600_000)):
+        with suppress(EgressError):
+            fetched(provider, egress, reply)
+        assert fetched(provider, egress, Reply(200, b"{}")).status == 200
+    with pytest.raises(Blocked):
+        egress.get("ftp://okta.example.com/", key="c1")
+    with pytest.raises(Blocked):
+        egress.get("http://10.0.0.1/", key="c1")
+    assert fetched(provider, egress, Reply(200, b"{}")).status == 200
+    with pytest.raises(Unreachable):
+        fetched(provider, egress, Reply(body=b"nonsense", raw=True))
+    with pytest.raises(BreakerOpen):
+        fetched(provider, egress, Reply(200, b"{}"))
+    egress.close()
+    slow = impatient(breaker=Breaker(threshold=1))
+    with raw_server(lambda connection: time.sleep(1)) as url:
+        with pytest.raises(TimedOut):
+            slow.get(url, key="c1")
+        with pytest.raises(BreakerOpen):
+            slow.get(url, key="c1")
+
+
+def test_several_requests_can_have_one_deadline(provider: Provider) -> None:
+    """T3: of the thread that asks, and only as long as it says so; never later than its own."""
+    egress = impatient(total_seconds=5, connect_seconds=5)
+    provider.on_keys = lambda said, request: Reply(200, b"x" * 40, pause=0.05)
+    started = time.monotonic()
+    with egress.within(0.3), pytest.raises(TimedOut):
+        egress.get(provider.issuer + "/keys", key="c1")
+    assert time.monotonic() - started < 1.5
+    assert egress.get(provider.issuer + "/keys", key="c1").body == b"x" * 40
+    provider.on_keys = lambda said, request: Reply(200, b"{}")
+    with egress.within(60), ThreadPoolExecutor(1) as pool:
+        assert pool.submit(egress.get, provider.issuer + "/keys", key="c1").result().status == 200
+    egress.close()
+    hasty = impatient(total_seconds=0.3)
+    provider.on_keys = lambda said, request: Reply(200, b"x" * 40, pause=0.05)
+    with hasty.within(60), pytest.raises(TimedOut):
+        hasty.get(provider.issuer + "/keys", key="c1")
+    with pytest.raises(ValueError, match="mine"), hasty.within(60):
+        raise ValueError("mine")
+    assert not hasattr(hasty._thread, "deadline")
+
+
+def test_what_is_decoded_has_the_limit_to_the_byte(provider: Provider, egress: Egress) -> None:
+    """H29, T3."""
+    limit = 512 * 1024
+    for size in (limit, limit + 1):
+        reply = Reply(200, gzip.compress(b"x" * size), {"Content-Encoding": " X-GZIP "})
+        if size > limit:
+            with pytest.raises(TooLarge):
+                fetched(provider, egress, reply)
+        else:
+            assert len(fetched(provider, egress, reply).body) == limit
+    assert fetched(provider, egress, Reply(200, b"{}", {"Content-Encoding": "Identity"})).body == b"{}"
+    small = Egress(allow_loopback_http=True, max_bytes=10)
+    assert fetched(provider, small, Reply(200, b"x" * 10)).body == b"x" * 10
+    with pytest.raises(TooLarge):
+        fetched(provider, small, Reply(200, b"x" * 11))
+    small.close()
+
+
+def test_a_body_in_pieces_is_put_together_and_measured() -> None:
+    """H29: without a length only its end says that it is over."""
+
+    def pieces(*parts: bytes) -> Callable[[socket.socket], None]:
+        def speak(connection: socket.socket) -> None:
+            connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+            for part in parts:
+                time.sleep(0.03)
+                connection.sendall(part)
+
+        return speak
+
+    egress = Egress(allow_loopback_http=True, max_bytes=10)
+    with raw_server(pieces(b"abc", b"def", b"ghij")) as url:
+        assert egress.get(url, key="c1").body == b"abcdefghij"
+    with raw_server(pieces(b"abc", b"def", b"ghijk")) as url, pytest.raises(TooLarge):
+        egress.get(url, key="c1")
+
+    def chunks(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        connection.sendall(b"3\r\nabc\r\n3\r\ndef\r\n0\r\n\r\n")
+
+    with raw_server(chunks) as url:
+        assert egress.get(url, key="c1").body == b"abcdef"
+    egress.close()
 
 
 def test_an_open_breaker_makes_no_request(provider: Provider) -> None:

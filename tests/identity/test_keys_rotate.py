@@ -230,7 +230,7 @@ def test_the_last_good_keys_do_not_serve_for_ever_either(walk: Walk) -> None:
 
 
 def test_what_is_known_is_told_without_a_question(walk: Walk) -> None:
-    """H21: signing somebody out waits for no provider, and goes by no metadata of a day ago."""
+    """H19: signing somebody out waits for no provider, and goes by no metadata of a day ago."""
     assert walk.cache.known(walk.rp) is None
     metadata = walk.cache.metadata(walk.rp)
     walk.now += 24 * 3600 - 1

@@ -243,7 +243,7 @@ def test_whom_it_is_about_is_in_no_repr() -> None:
 
 
 def test_the_way_out_at_the_provider_says_who_asks_and_where_to_return() -> None:
-    """H21, H31: the endpoint's own query stays, and cannot speak for us."""
+    """H19, H31: the endpoint's own query stays, and cannot speak for us."""
     endpoint = f"{ISSUER}/logout?tenant=a%20b&client_id=evil&state=evil&empty="
     url = logout_url(RP, replace(METADATA, end_session_endpoint=endpoint), return_to="https://us.example/", state="s")
     assert url.startswith(f"{ISSUER}/logout?")
