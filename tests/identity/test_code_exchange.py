@@ -100,7 +100,9 @@ def test_a_key_of_ours_is_made_named_and_published_by_the_standards(algorithm: s
 def test_a_way_of_proving_ourselves_that_we_cannot_use_is_refused_before_any_request(walk: Walk, method: str) -> None:
     """R14."""
     walk.rp = relying_party(walk.provider, auth_method=method)
-    assert walk.refusal() is Code.CLIENT_AUTHENTICATION_IMPOSSIBLE
+    with pytest.raises(Refused) as caught:
+        walk.sign_in()
+    assert (caught.value.code, caught.value.got) == (Code.CLIENT_AUTHENTICATION_IMPOSSIBLE, method)
     assert walk.provider.requests_to("/token") == []
 
 
@@ -261,6 +263,22 @@ def test_what_comes_with_a_token_is_taken_or_left(walk: Walk) -> None:
         tokens, _ = walk.tokens()
         assert tokens.refresh_token == ""
     assert tokens.scope == ""
+
+
+def test_tokens_may_be_long(walk: Walk) -> None:
+    """R4: longer than anything else that is read as text, for there may be many groups in one; K3."""
+    walk.provider.on_token = lambda said, request: said | {"access_token": "a" * 30_000, "refresh_token": "r" * 30_000}
+    walk.provider.on_id_token = lambda said, request: (
+        {name: value for name, value in said.items() if name != "at_hash"} | {"groups": ["x" * 100] * 300}
+    )
+    assert len(walk.sign_in().raw["groups"]) == 300  # type: ignore[arg-type]
+    walk.provider.on_token = lambda said, request: said
+    tokens, _ = walk.tokens()
+    metadata = walk.cache.metadata(walk.rp)
+    walk.provider.on_token = lambda said, request: said | {"refresh_token": "r" * 30_000}
+    refreshed = refresh(walk.rp, metadata, tokens.refresh_token, walk.egress, at=time.time())
+    assert len(refreshed.unverified_id_token) > 30_000
+    assert len(refreshed.refresh_token) == 30_000
 
 
 def test_a_refresh_is_one_request_of_its_own_kind(walk: Walk) -> None:

@@ -204,7 +204,9 @@ def test_hashes_are_checked_when_present() -> None:
 def test_a_promised_authentication_age_is_checked() -> None:
     """K7: max_age and acr_values may be ignored by a provider, so what comes back is checked."""
     assert verify(saying(auth_time=NOW - 30), max_age=60).auth_time == NOW - 30
-    assert verify(saying(auth_time=NOW - 50), max_age=0).auth_time == NOW - 50
+    assert verify(saying(auth_time=NOW - 60), max_age=0).auth_time == NOW - 60
+    assert verify(saying(auth_time=NOW - 90), max_age=30).auth_time == NOW - 90
+    assert refusal(saying(auth_time=NOW - 91), max_age=30).code is Code.AUTHENTICATION_TOO_OLD
     assert refusal(saying(auth_time=NOW - 61), max_age=0).code is Code.AUTHENTICATION_TOO_OLD
     assert refusal(saying(), max_age=0).code is Code.MISSING_CLAIM
     assert refusal(saying(auth_time="now")).code is Code.BAD_CLAIM
@@ -273,6 +275,9 @@ def test_what_people_read_has_its_length() -> None:
     assert [len(text) for text in texts] == [100, 100, 254, 35, 64]
     assert (claims.is_email_verified, claims.email, claims.amr) == (None, "", ())
     assert verify(saying(email_verified=False)).is_email_verified is False
+    silent = verify(saying())
+    assert (silent.name, silent.given_name, silent.family_name, silent.preferred_username) == ("", "", "", "")
+    assert (silent.email, silent.locale, silent.zoneinfo, silent.amr) == ("", "", "", ())
     longest = "a" * 250 + "@b.c"
     assert verify(saying(email=longest)).email == longest
     for odd in ("a" + longest, "a b@example.com", "a\nb@example.com", 5):
