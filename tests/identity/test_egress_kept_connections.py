@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from identity.egress import Egress, Unreachable, client
+from identity.egress import Egress, TooLarge, Unreachable, client
 from tests.provider import Provider, Reply
 from tests.serving import raw_server
 from tests.tls import Authority
@@ -227,6 +227,153 @@ def test_an_unasked_answer_is_not_taken_for_the_next_one() -> None:
         time.sleep(0.15)
         assert egress.get(url, key="c1").body == b"1"
         egress.close()
+
+
+def opened_at_once(provider: Provider, egress: Egress, count: int) -> None:
+    """Have `count` connections open at one time, and idle after it."""
+    gate = threading.Barrier(count)
+
+    def together(said: object, request: object) -> Reply:
+        gate.wait(5)
+        return Reply(200, b"{}")
+
+    provider.on_keys = together
+    with ThreadPoolExecutor(count) as pool:
+        list(pool.map(lambda _: egress.get(provider.issuer + "/keys", key="c1"), range(count)))
+    provider.on_keys = lambda said, request: Reply(200, b"{}")
+
+
+def idle(egress: Egress) -> list[client._Line]:
+    return [line for queue in egress._idle.values() for line in queue]
+
+
+def is_closed(line: client._Line) -> bool:
+    return line.sock is None
+
+
+def test_few_idle_connections_are_kept_and_the_rest_are_closed(
+    provider: Provider, egress: Egress, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """T3: the youngest are kept, and the youngest of them is used, so that the old ones may go."""
+    assert client.IDLE_PER_ORIGIN == 10
+    monkeypatch.setattr(client, "IDLE_PER_ORIGIN", 2)
+    opened_at_once(provider, egress, 3)
+    assert egress.connections_opened == 3
+    older, younger = idle(egress)
+    egress.get(provider.issuer + "/keys", key="c1")
+    assert idle(egress) == [older, younger]
+    assert older.good_until < younger.good_until
+    assert younger.good_until - time.monotonic() == pytest.approx(50, abs=5)
+
+
+def test_what_has_grown_old_is_closed_when_another_is_opened(
+    provider: Provider, egress: Egress, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """T3: also of providers that nobody asks any more; and what is not old is left alone."""
+    with Provider() as other, Provider() as third:
+        opened_at_once(provider, egress, 2)
+        egress.get(other.issuer + "/keys", key="c1")
+        first, second, kept = idle(egress)
+        first.good_until = 0.0
+        egress.get(third.issuer + "/keys", key="c1")
+        assert [is_closed(line) for line in (first, second, kept)] == [True, False, False]
+        assert len(idle(egress)) == 3
+        second.good_until = 0.0
+        third.hang_up()
+        time.sleep(0.02)
+        egress.get(third.issuer + "/keys", key="c1")
+        assert [is_closed(line) for line in (second, kept)] == [True, False]
+        assert len(egress._idle) == 2
+        egress.close()
+
+
+def test_a_closed_door_can_be_opened_again(provider: Provider, egress: Egress) -> None:
+    """T3: closing closes what is idle, and forgets it."""
+    egress.get(provider.issuer + "/keys", key="c1")
+    [line] = idle(egress)
+    egress.close()
+    assert is_closed(line)
+    assert idle(egress) == []
+    assert egress.get(provider.issuer + "/keys", key="c1").status == 200
+    assert egress.connections_opened == 2
+
+
+def test_a_connection_that_the_other_end_gives_up_is_not_kept(provider: Provider, egress: Egress) -> None:
+    """T3: it says so, or its answer was none."""
+    provider.on_keys = lambda said, request: Reply(200, b"{}", {"Connection": "close"})
+    assert egress.get(provider.issuer + "/keys", key="c1").body == b"{}"
+    assert idle(egress) == []
+    provider.on_keys = lambda said, request: Reply(200, b"x" * 600_000)
+    with pytest.raises(TooLarge):
+        egress.get(provider.issuer + "/keys", key="c1")
+    assert idle(egress) == []
+    assert egress.connections_opened == 2
+
+
+def test_a_request_says_what_it_is_and_no_more(provider: Provider, egress: Egress) -> None:
+    """T3, H29: no encoding is asked for; the path and the query are the address's own, and a fragment goes nowhere."""
+    egress.get(provider.issuer + "/keys?a=b%20c&d#e", key="c1", headers={"X-Mine": "1"})
+    egress.post(provider.issuer + "/token", b"x=y", key="c1", headers={"X-Mine": "2"})
+    egress.get(provider.issuer, key="c1")
+    egress.get(provider.issuer + "?q=1", key="c1")
+    asked, told, bare, query = provider.requests
+    assert (asked.method, asked.path, asked.query) == ("GET", "/keys", {"a": "b c"})
+    assert (told.method, told.path, told.form) == ("POST", "/token", {"x": "y"})
+    assert (bare.path, query.path, query.query) == ("/", "/", {"q": "1"})
+    port = provider.issuer.removeprefix("http://")
+    assert asked.headers == {"host": port, "accept-encoding": "identity", "x-mine": "1"}
+    assert told.headers["content-length"] == "3"
+    assert egress.requests_made == 4
+
+
+def test_an_answers_headers_are_read_by_lower_case_names(provider: Provider, egress: Egress) -> None:
+    """R16: and nobody can change them."""
+    provider.on_keys = lambda said, request: Reply(203, b"{}", {"CACHE-Control": "max-age=900"})
+    answer = egress.get(provider.issuer + "/keys", key="c1")
+    assert (answer.status, answer.body) == (203, b"{}")
+    assert answer.headers["cache-control"] == "max-age=900"
+    with pytest.raises(TypeError):
+        answer.headers["cache-control"] = "x"  # type: ignore[index]
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_the_usual_port_is_not_said(scheme: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """T2: Host is the name alone where the port is the scheme's own, as virtual hosts expect it."""
+    authority = Authority(tmp_path)
+    tls = authority.server_context("okta.example.com") if scheme == "https" else None
+    asked: list[tuple[str, int]] = []
+    connect = Egress._connect
+    with Provider(host="okta.example.com", tls=tls) as provider:
+        port = int(provider.issuer.rpartition(":")[2])
+
+        def elsewhere(egress: Egress, addresses: list[object], usual: int, by: float) -> client._Deadlined:
+            assert usual == {"http": 80, "https": 443}[scheme]
+            return connect(egress, addresses, port, by)  # type: ignore[arg-type]
+
+        def resolver(host: str, port: int) -> list[str]:
+            asked.append((host, port))
+            return ["127.0.0.1"]
+
+        monkeypatch.setattr(Egress, "_connect", elsewhere)
+        egress = Egress(allow_loopback_http=True, ca_file=authority.ca_file, resolver=resolver)
+        egress.get(f"{scheme}://okta.example.com/keys", key="c1")
+        assert provider.requests[0].headers["host"] == "okta.example.com"
+        assert asked == [("okta.example.com", {"http": 80, "https": 443}[scheme])]
+        [line] = idle(egress)
+        assert line.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        if isinstance(line.sock, ssl.SSLSocket):
+            assert line.sock.version() in ("TLSv1.2", "TLSv1.3")
+        egress.close()
+
+
+def test_a_kept_connection_is_for_its_own_origin_only(provider: Provider, egress: Egress) -> None:
+    """T2: another port, name or scheme is another connection."""
+    egress.get(provider.issuer + "/keys", key="c1")
+    egress.get(provider.issuer.replace("127.0.0.1", "localhost") + "/keys", key="c1")
+    assert egress.connections_opened == 2
+    with pytest.raises(Unreachable):
+        egress.get(provider.issuer.replace("http:", "https:") + "/keys", key="c1")
+    assert len(provider.requests) == 2
 
 
 def test_many_threads_share_one_door(provider: Provider, egress: Egress) -> None:
