@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from base64 import urlsafe_b64decode
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -13,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from identity.oidc import Code, KeySet, Refused, fetch_keys, keys
+from identity.oidc import Code, KeySet, Refused, discover, fetch_keys, keys
 from identity.oidc.keys import fresh_seconds
 from tests.identity.tokens import b64
 from tests.identity.walk import Walk, relying_party
@@ -153,6 +154,18 @@ def test_a_stale_copy_is_fetched_again(walk: Walk) -> None:
     assert fetches(walk) == (3, 2)
 
 
+def test_each_document_is_kept_for_as_long_as_it_says_itself(walk: Walk) -> None:
+    """R16."""
+    walk.provider.on_discovery = lambda said, request: Reply.json(said, Cache_Control="max-age=600")
+    walk.sign_in()
+    walk.now += 599
+    walk.sign_in()
+    assert fetches(walk) == (1, 2)
+    walk.now += 1
+    walk.sign_in()
+    assert fetches(walk) == (2, 2)
+
+
 @pytest.mark.parametrize(
     "bad",
     [Reply(500), Reply(404), Reply(200, b"<html>"), Reply.json({"issuer": "https://evil.example"}), Reply.json({})],
@@ -227,6 +240,87 @@ def test_the_last_good_keys_do_not_serve_for_ever_either(walk: Walk) -> None:
     with pytest.raises(Refused) as caught:
         walk.cache.keys(walk.rp, metadata).find("first", "RS256")
     assert caught.value.code is Code.PROVIDER_UNAVAILABLE
+
+
+class Held:
+    """What the provider would say, held back until it is let go."""
+
+    def __init__(self) -> None:
+        self.is_asked = threading.Event()
+        self.go = threading.Event()
+
+    def __call__(self, said: dict[str, Any], request: object) -> dict[str, Any]:
+        self.is_asked.set()
+        assert self.go.wait(5)
+        return said
+
+
+def test_with_a_copy_in_hand_nobody_waits_for_the_one_who_fetches(walk: Walk) -> None:
+    """R16: a slow provider slows one sign-in and not all of them."""
+    metadata = walk.cache.metadata(walk.rp)
+    walk.provider.on_discovery = held = Held()
+    walk.now += 301
+    with ThreadPoolExecutor(2) as pool:
+        one = pool.submit(walk.cache.metadata, walk.rp)
+        assert held.is_asked.wait(5)
+        other = pool.submit(walk.cache.metadata, walk.rp)
+        try:
+            assert other.result(2) is metadata
+            assert not one.done()
+        finally:
+            held.go.set()
+        assert one.result() is not metadata
+    assert fetches(walk) == (2, 0)
+
+
+@pytest.mark.parametrize("age", [None, 24 * 3600])
+def test_without_a_good_copy_everybody_waits_for_one_answer(walk: Walk, age: float | None) -> None:
+    """R16: at first, and when the last good copy is a day old; the provider is asked once."""
+    if age:
+        walk.cache.metadata(walk.rp)
+        walk.now += age
+    walk.provider.on_discovery = held = Held()
+    with ThreadPoolExecutor(4) as pool:
+        waiting = [pool.submit(walk.cache.metadata, walk.rp) for _ in range(4)]
+        assert held.is_asked.wait(5)
+        time.sleep(0.1)
+        assert not any(one.done() for one in waiting)
+        held.go.set()
+        assert len({id(one.result()) for one in waiting}) == 1
+    assert fetches(walk) == (2 if age else 1, 0)
+
+
+def test_the_look_for_an_unknown_key_is_in_nobodys_way(walk: Walk) -> None:
+    """R16: whoever has a known one goes by the fresh copy meanwhile."""
+    walk.sign_in()
+    metadata = walk.cache.metadata(walk.rp)
+    walk.provider.on_keys = held = Held()
+    with ThreadPoolExecutor(2) as pool:
+        unknown = pool.submit(walk.cache.keys(walk.rp, metadata).find, "other", "RS256")
+        assert held.is_asked.wait(5)
+        known = pool.submit(walk.cache.keys(walk.rp, metadata).find, "first", "RS256")
+        try:
+            assert known.result(2).kid == "first"
+        finally:
+            held.go.set()
+        with pytest.raises(Refused):
+            unknown.result()
+
+
+def test_a_provider_is_asked_in_the_name_of_the_connection(walk: Walk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """T3: one connection's dead provider opens nobody else's breaker."""
+    names: list[str] = []
+    admit = walk.egress.breaker.admit
+
+    def noted(key: str) -> None:
+        names.append(key)
+        admit(key)
+
+    monkeypatch.setattr(walk.egress.breaker, "admit", noted)
+    walk.sign_in()
+    fetch_keys(walk.cache.metadata(walk.rp), walk.egress, key="another")
+    discover(walk.rp.issuer, walk.egress, key="a third")
+    assert names == ["c0nnect10n00"] * 3 + ["another", "a third"]
 
 
 def test_what_is_known_is_told_without_a_question(walk: Walk) -> None:
@@ -357,6 +451,9 @@ def test_what_is_no_key_set_is_refused(body: bytes) -> None:
     assert caught.value.code is Code.KEYS_MALFORMED
 
 
+LEFT_OUT = "left out"
+
+
 def test_a_key_set_has_at_most_a_hundred_members() -> None:
     """R4: and the ones nobody can use are counted."""
     good = SigningKey("good").jwk
@@ -382,6 +479,8 @@ def test_a_key_set_has_at_most_a_hundred_members() -> None:
         ("RS256", {"alg": "ES256"}, None),
         ("RS256", {"alg": "RS384"}, None),
         ("RS256", {"use": None}, None),
+        ("RS256", {"use": LEFT_OUT}, {"RS256"}),
+        ("RS256", {"use": LEFT_OUT, "key_ops": ["verify"], "alg": LEFT_OUT}, {"RS256", "PS256"}),
         ("RS256", {"use": "enc"}, None),
         ("RS256", {"key_ops": ["sign", "verify"]}, {"RS256"}),
         ("RS256", {"key_ops": ["sign"]}, None),
@@ -392,6 +491,11 @@ def test_a_key_set_has_at_most_a_hundred_members() -> None:
         ("RS256", {"kty": "EC"}, None),
         ("RS256", {"kty": ["RSA"]}, None),
         ("RS256", {"n": ""}, None),
+        ("RS256", {"n": "A"}, None),
+        ("RS256", {"n": "ü"}, None),
+        ("RS256", {"e": "A"}, None),
+        ("ES256", {"x": "A"}, None),
+        ("ES256", {"x": "ü"}, None),
         ("RS256", {"e": 65537}, None),
         ("RS256", {"e": "AQABAQ"}, {"RS256"}),
         ("RS256", {"e": "AQAAAAE"}, None),
@@ -408,6 +512,7 @@ def test_a_key_set_has_at_most_a_hundred_members() -> None:
 def test_a_key_is_for_what_it_says_it_is_for(base: str, change: dict[str, Any], algorithms: set[str] | None) -> None:
     """R3: and one that says nothing of an algorithm is for each that suits it."""
     good, member = SigningKey("good"), SigningKey("base", base).jwk | change
+    member = {name: value for name, value in member.items() if value != LEFT_OUT}
     keys = KeySet.parse(json.dumps({"keys": [good.jwk, member]}).encode())
     assert [set(key.parsed) for key in keys.keys[1:]] == ([algorithms] if algorithms else [])
     for key in keys.keys[1:]:
@@ -418,7 +523,7 @@ def test_a_key_is_for_what_it_says_it_is_for(base: str, change: dict[str, Any], 
 def test_a_modulus_has_its_longest_length() -> None:
     """R3: a huge one would make every verification slow."""
     good = SigningKey("good").jwk
-    for size, count in ((1024, 2), (1025, 1)):
+    for size, count in ((1024, 2), (1025, 1), *((size, 2) for size in range(256, 276))):
         long = good | {"kid": "long", "n": b64(b"\xff" * size)}
         assert len(KeySet.parse(json.dumps({"keys": [good, long]}).encode()).keys) == count
 
@@ -427,7 +532,11 @@ def test_a_key_that_is_not_there_or_not_alone_is_named() -> None:
     """R4: whoever has to repair it sees which."""
     first, twin = SigningKey("first").jwk, SigningKey("second").jwk | {"kid": "first"}
     small = SigningKey("small", bits=1024)
+    nameless = SigningKey(None).jwk
+    assert KeySet.parse(json.dumps({"keys": [nameless]}).encode()).find(None, "RS256").kid is None
+    assert KeySet.parse(json.dumps({"keys": [first]}).encode()).find(None, "RS256").kid == "first"
     for members, kid, code, expected, got in [
+        ([nameless], "first", Code.UNKNOWN_KEY, "", "first"),
         ([first], "other", Code.UNKNOWN_KEY, "", "other"),
         ([first], "first", Code.UNKNOWN_KEY, "", "first"),
         ([first], None, Code.UNKNOWN_KEY, "", ""),
