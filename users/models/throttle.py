@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Self
 
 from django.db import models, transaction
 
@@ -57,7 +58,7 @@ class Throttle(models.Model):
                 row.count(at, keys[row.key])
 
     @classmethod
-    def _locked(cls, key: str, at: datetime) -> Throttle:
+    def _locked(cls, key: str, at: datetime) -> Self:
         """Return the row of ``key`` with its lock, a new one if there is none.
 
         Not ``get_or_create``: whoever makes the row at the same time may have got in and forgotten it again before we
