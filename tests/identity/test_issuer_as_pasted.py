@@ -25,6 +25,13 @@ from identity.oidc import IssuerCode, IssuerProblem, parse_issuer
         "https://id.example.com/realms/Staff/",
         "https://xn--bcher-kva.example",
         "https://admin.example.com",
+        "https://example-admin.example.com",
+        "https://login.example.com/v1/token",
+        "https://notokta.com/login/",
+        "https://okta.com.example/login",
+        "https://login.example.com/oauth2/default",
+        "https://login.example.com/oauth2/a/b",
+        "https://login.example.com/a...b/.c",
     ],
 )
 def test_a_right_issuer_is_kept_to_the_letter(issuer: str) -> None:
@@ -125,6 +132,53 @@ def test_scheme_and_host_have_one_spelling(pasted: str, kept: str) -> None:
         ("https://login.example.com/a/../b", IssuerCode.BAD_PATH, ""),
         ("https://login.example.com//a", IssuerCode.BAD_PATH, ""),
         ("https:\\\\login.example.com", IssuerCode.BAD_PATH, "https://login.example.com"),
+        ("https://exam\tple.okta.com", IssuerCode.WHITESPACE, "https://example.okta.com"),
+        ("https://exam\u00a0ple.okta.com", IssuerCode.WHITESPACE, "https://example.okta.com"),
+        ("https://exam\ue000ple.okta.com", IssuerCode.INVISIBLE_CHARACTERS, "https://example.okta.com"),
+        ("https://exam\u0378ple.okta.com", IssuerCode.INVISIBLE_CHARACTERS, "https://example.okta.com"),
+        ("https://exam\ud800ple.okta.com", IssuerCode.INVISIBLE_CHARACTERS, "https://example.okta.com"),
+        ("https://login.example.com.:8443/Staff/", IssuerCode.TRAILING_DOT, "https://login.example.com:8443/Staff/"),
+        ("https://example.com:", IssuerCode.BAD_PORT, ""),
+        ("https:///oauth2/default", IssuerCode.NO_HOST, ""),
+        ("://example.okta.com", IssuerCode.NO_SCHEME, "https://example.okta.com"),
+        ("https://login.example.com/ü", IssuerCode.BAD_PATH, ""),
+        ("https://login.example.com/./a", IssuerCode.BAD_PATH, ""),
+        ("https://login.example.com/..", IssuerCode.BAD_PATH, ""),
+        (
+            "https://login.example.com/a/.WELL-KNOWN/OpenID-Configuration/",
+            IssuerCode.WELL_KNOWN,
+            "https://login.example.com/a",
+        ),
+        (
+            "https://example.okta.com/.Well-Known/oauth-authorization-server/oauth2/default",
+            IssuerCode.WELL_KNOWN,
+            "https://example.okta.com/oauth2/default",
+        ),
+        (
+            "https://login.example.com:8443/.well-known/openid-configuration",
+            IssuerCode.WELL_KNOWN,
+            "https://login.example.com:8443",
+        ),
+        ("https://Example-Admin.OKTA.com/", IssuerCode.ADMIN_HOST, "https://example.okta.com"),
+        ("https://example-admin.okta.com/oauth2/default/", IssuerCode.ADMIN_HOST, "https://example.okta.com"),
+        ("https://example.okta.com//", IssuerCode.BAD_PATH, ""),
+        ("https://example.okta.com/oauth2", IssuerCode.PAGE_ADDRESS, "https://example.okta.com"),
+        ("https://example.okta.com/oauth2/a/b", IssuerCode.PAGE_ADDRESS, "https://example.okta.com"),
+        ("https://okta.com/login", IssuerCode.PAGE_ADDRESS, "https://okta.com"),
+        ("https://example.okta-emea.com/login", IssuerCode.PAGE_ADDRESS, "https://example.okta-emea.com"),
+        ("https://example.okta-gov.com/login", IssuerCode.PAGE_ADDRESS, "https://example.okta-gov.com"),
+        ("https://example.okta.mil/login", IssuerCode.PAGE_ADDRESS, "https://example.okta.mil"),
+        ("https://example.trexcloud.com/login", IssuerCode.PAGE_ADDRESS, "https://example.trexcloud.com"),
+        (
+            "https://login.example.com/oauth2/aus1/V1/Device/Authorize",
+            IssuerCode.ENDPOINT,
+            "https://login.example.com/oauth2/aus1",
+        ),
+        (
+            "https://login.example.com/oauth2/default/v1/",
+            IssuerCode.ENDPOINT,
+            "https://login.example.com/oauth2/default",
+        ),
     ],
 )
 def test_a_wrong_paste_is_named_and_its_fix_is_exact(pasted: str, code: IssuerCode, suggestion: str) -> None:
@@ -132,6 +186,27 @@ def test_a_wrong_paste_is_named_and_its_fix_is_exact(pasted: str, code: IssuerCo
     with pytest.raises(IssuerProblem) as caught:
         parse_issuer(pasted)
     assert (caught.value.code, caught.value.suggestion) == (code, suggestion)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["authorize", "token", "keys", "userinfo", "introspect", "revoke", "logout", "clients", "par", "device/authorize"],
+)
+def test_every_endpoint_of_okta_leads_back_to_its_issuer(name: str) -> None:
+    """K1."""
+    for issuer in ("https://example.okta.com/oauth2/default", "https://login.example.com/oauth2/aus1"):
+        with pytest.raises(IssuerProblem) as caught:
+            parse_issuer(f"{issuer}/v1/{name}")
+        assert (caught.value.code, caught.value.suggestion) == (IssuerCode.ENDPOINT, issuer)
+
+
+def test_an_issuer_has_its_longest_length() -> None:
+    """T1: 500 characters, the spaces around it not counted."""
+    longest = "https://login.example.com/" + "a" * 474
+    assert parse_issuer(f" {longest}\n") == longest
+    with pytest.raises(IssuerProblem) as caught:
+        parse_issuer(longest + "a")
+    assert (caught.value.code, str(caught.value)) == (IssuerCode.TOO_LONG, "too_long")
 
 
 @pytest.mark.parametrize(
@@ -180,7 +255,19 @@ def test_development_may_use_this_machine(issuer: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "issuer", ["http://10.0.0.1", "http://example.com", "https://127.1", "http://localhost.evil.example"]
+    "issuer",
+    [
+        "http://10.0.0.1",
+        "http://example.com",
+        "https://127.1",
+        "http://localhost.evil.example",
+        "http://evillocalhost",
+        "https://[::2]",
+        "ftp://127.0.0.1",
+        "http://127.0.0.1:0",
+        "http://127.0.0.1//a",
+        "http://a@localhost",
+    ],
 )
 def test_development_opens_nothing_else(issuer: str) -> None:
     """T1."""
