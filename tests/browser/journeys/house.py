@@ -148,3 +148,5 @@ class Visitor:
     def sign_out(self) -> None:
         self.page.get_by_role("button", name=re.compile(": your account$")).click()
         self.press("Sign out", within=self.page.locator("#person-menu"))
+        # Here, or at the provider and back.
+        self.page.wait_for_url(re.compile(r"/e/[^/]+/(local/)?$|/logout/done/"))
