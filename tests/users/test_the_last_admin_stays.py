@@ -43,6 +43,19 @@ def test_the_break_glass_account_stays_an_admin_while_it_is_the_only_one(cast: C
     assert cast.ingrid in enterprise_admins(cast.halden)
 
 
+def test_a_break_glass_account_that_administers_nothing_makes_no_other_superfluous(cast: Cast) -> None:
+    """M1: it may have been demoted, as there was another; from then on that other one stays."""
+    admin = (Role.ENTERPRISE_ADMIN, None)
+    second = make_user(cast.halden, "Second", "second@halden.example", admin, is_break_glass=True)
+    _admin_roles(second).revoke()
+    with pytest.raises(BreakGlassError):
+        cast.ingrid.disable(timezone.now())
+    with pytest.raises(BreakGlassError):
+        cast.ingrid.remove()
+    second.remove()
+    assert enterprise_admins(cast.halden).break_glass().get() == cast.ingrid
+
+
 def test_the_last_admin_cannot_be_disabled(cast: Cast) -> None:
     User.objects.of(cast.halden).update(is_break_glass=False)
     cast.ingrid.refresh_from_db()

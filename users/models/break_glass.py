@@ -82,6 +82,6 @@ class BreakGlass(models.Model):
     def _not_the_only_break_glass_account(self) -> None:
         if not self.is_break_glass:
             return
-        others = self.enterprise.users.able_to_sign_in().filter(is_break_glass=True).exclude(pk=self.pk)
+        others = enterprise_admins(self.enterprise).break_glass().exclude(pk=self.pk)
         if not others.exists():
             raise BreakGlassError
