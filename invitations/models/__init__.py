@@ -28,7 +28,7 @@ from invitations.models.move import (
     is_at_stage,
     is_to_remind,
 )
-from invitations.models.switch import NotReady, Step, Switch
+from invitations.models.switch import NotReady, Place, Step, Switch
 
 __all__ = [
     "ENDED",
@@ -54,6 +54,7 @@ __all__ = [
     "MoveQuerySet",
     "NotReady",
     "NotRedeemable",
+    "Place",
     "Stage",
     "State",
     "Step",

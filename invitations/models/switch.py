@@ -39,6 +39,10 @@ class Place:
     role: AnyRole
     organization: Organization | None
 
+    @property
+    def as_kept(self) -> list[str | None]:
+        return [self.role.key, self.organization.pk if self.organization else None]
+
     def __str__(self) -> str:
         return f"{self.role.label}, {self.organization.name if self.organization else _('whole enterprise')}"
 
@@ -119,6 +123,14 @@ class Switch(models.Model):
             if role in roles and (organization is None or organization in known)
         ]
         return held or [Place(Role.VIEWER, None)]
+
+    @property
+    def to_give_back(self) -> list[Place]:
+        """What giving up gives the account again: what was held and is not now. Nothing once the account is gone."""
+        if self.user is None or not self.roles:
+            return []
+        held = _held_by(self.user)
+        return [place for place in self.places if place.as_kept not in held]
 
     def _places_given_by(self, by: User) -> list[Place]:
         """Return what the person gets back. Raises PermissionDenied when that is more than ``by`` may give."""

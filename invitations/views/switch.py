@@ -16,7 +16,7 @@ from audit.actions import Action
 from audit.keyset import page
 from audit.models import record
 from invitations import tasks
-from invitations.models import HereAlready, NotReady, Step, Switch
+from invitations.models import HereAlready, NotReady, Place, Step, Switch
 from users.access import Permission, allowed, is_administrative, person_or_404
 from users.forms.acts import Delete, refusal_of
 from users.forms.email import ChangeEmail
@@ -146,7 +146,7 @@ def switch_invite(request: HttpRequest, pk: str) -> HttpResponse:
     """Invite the person again, with the same roles."""
     request = cast(ConsoleRequest, request)
     found = _switch_or_404(request, pk)
-    if _gives_much(found) and (question := proof_asked(request)):
+    if _give_much(found.places) and (question := proof_asked(request)):
         return question
     try:
         with transaction.atomic():
@@ -169,13 +169,13 @@ def switch_give_up(request: HttpRequest, pk: str) -> HttpResponse:
     """Leave everything as it was, as long as the account is there."""
     request = cast(ConsoleRequest, request)
     found = _switch_or_404(request, pk)
-    gives_back = found.step == Step.FREE and bool(found.roles)
-    if gives_back and _gives_much(found) and (question := proof_asked(request)):
+    given_back = found.to_give_back
+    if _give_much(given_back) and (question := proof_asked(request)):
         return question
     try:
         with transaction.atomic():
-            if gives_back and found.user:
-                roles = [str(place) for place in found.places]
+            if given_back:
+                roles = [str(place) for place in given_back]
                 record(
                     Action.ROLE_GIVEN, enterprise=request.enterprise, request=request, target=found.user, roles=roles
                 )
@@ -186,8 +186,8 @@ def switch_give_up(request: HttpRequest, pk: str) -> HttpResponse:
     return redirect("invitations:migrate")
 
 
-def _gives_much(found: Switch) -> bool:
-    return any(is_administrative(place.role) for place in found.places)
+def _give_much(places: list[Place]) -> bool:
+    return any(is_administrative(place.role) for place in places)
 
 
 def _switch_or_404(request: ConsoleRequest, pk: str) -> Switch:

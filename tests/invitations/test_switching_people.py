@@ -10,7 +10,7 @@ from django.utils import timezone
 from audit.models import Event
 from identity.models import Connection
 from invitations.models import Invitation, Step, Switch
-from tests.cast import PASSWORD, Browser, Cast, browser_of, make_user
+from tests.cast import PASSWORD, Browser, Cast, browser_of, long_ago, make_user
 from users.models import Role, RoleAssignment, User
 
 pytestmark = pytest.mark.servers
@@ -113,6 +113,35 @@ def test_stopping_half_way_gives_the_roles_back(cast: Cast, okta: Connection) ->
     browser.post(f"{PAGE}{switch.pk}/give-up/")
     assert [str(given) for given in cast.tomas.role_assignments.all()] == ["Manager, Rotterdam"]
     assert not Switch.objects.exists()
+
+
+def test_stopping_after_the_address_was_freed_gives_the_roles_back_after_a_proof_and_on_record(
+    cast: Cast, okta: Connection
+) -> None:
+    """From a page that was open before, as the page of this step offers no stopping (T5)."""
+    RoleAssignment.objects.create(enterprise=cast.halden, user=cast.tomas, role=Role.ENTERPRISE_ADMIN)
+    browser = browser_of(cast.aiko)
+    switch = press(browser, begin(browser, cast.tomas), "revoke")
+    switch = press(browser, switch, "email", email="tomas.old@halden.example")
+    assert switch.step == Step.INVITE
+    long_ago(cast.aiko)
+    assert "/account/prove/" in browser.post(f"{PAGE}{switch.pk}/give-up/")["Location"]
+    assert not cast.tomas.role_assignments.exists()
+    browser_of(cast.aiko).post(f"{PAGE}{switch.pk}/give-up/")
+    assert cast.tomas.role_assignments.count() == 2
+    event = Event.objects.of(cast.halden).get(action="role:given")
+    assert event.details["roles"] == ["Enterprise Admin, whole enterprise", "Manager, Rotterdam"]
+
+
+def test_what_was_revoked_on_another_page_comes_back_on_record_too(cast: Cast, okta: Connection) -> None:
+    viewer = RoleAssignment.objects.create(enterprise=cast.halden, user=cast.tomas, role=Role.VIEWER)
+    browser = browser_of(cast.aiko)
+    switch = begin(browser, cast.tomas)
+    browser.post(f"/users/{cast.tomas.pk}/roles/{viewer.pk}/revoke/")
+    browser.post(f"{PAGE}{switch.pk}/give-up/")
+    assert cast.tomas.role_assignments.count() == 2
+    event = Event.objects.of(cast.halden).get(action="role:given")
+    assert event.details["roles"] == ["Viewer, whole enterprise"]
 
 
 def test_break_glass_accounts_and_ones_own_are_never_offered(cast: Cast, okta: Connection) -> None:
