@@ -31,7 +31,7 @@ from identity.oidc import (
     refusal_of_response,
     shown,
 )
-from identity.oidc.metadata import is_endpoint
+from identity.oidc.metadata import discovery_url, is_endpoint
 from tests.identity.walk import REDIRECT_URI, Walk, relying_party
 from tests.provider import Provider, Reply, SigningKey
 
@@ -69,6 +69,16 @@ def test_honest_metadata_is_used(provider: Provider, egress: Egress) -> None:
     assert metadata.is_s256_advertised
     assert metadata.is_response_issuer_promised
     assert metadata.algorithms == ("RS256", "ES256")
+
+
+def test_the_address_of_the_metadata_is_the_issuers(provider: Provider, egress: Egress) -> None:
+    """H14: Discovery 1.0, section 4.1: a slash at the end counts once; and JSON is asked for."""
+    well_known = "/.well-known/openid-configuration"
+    assert discovery_url("https://example.okta.com") == "https://example.okta.com" + well_known
+    assert discovery_url("https://tenant.eu.auth0.com/") == "https://tenant.eu.auth0.com" + well_known
+    assert discovery_url("https://id.example.com/realms/X") == "https://id.example.com/realms/X" + well_known
+    discover(provider.issuer, egress, key="c1")
+    assert provider.requests[0].headers["accept"] == "application/json"
 
 
 @pytest.mark.parametrize("issuer", [ISSUER + "/", "https://evil.example", "", None, 5, [ISSUER]])
