@@ -45,6 +45,7 @@ def test_a_right_issuer_is_kept_to_the_letter(issuer: str) -> None:
         ("  https://example.okta.com\n", "https://example.okta.com"),
         ("HTTPS://Example.OKTA.com", "https://example.okta.com"),
         ("https://Bücher.example/Staff", "https://xn--bcher-kva.example/Staff"),
+        ("https://bu\u0308cher.example", "https://xn--bcher-kva.example"),
     ],
 )
 def test_scheme_and_host_have_one_spelling(pasted: str, kept: str) -> None:
@@ -132,6 +133,14 @@ def test_scheme_and_host_have_one_spelling(pasted: str, kept: str) -> None:
         ("https://login.example.com/a/../b", IssuerCode.BAD_PATH, ""),
         ("https://login.example.com//a", IssuerCode.BAD_PATH, ""),
         ("https:\\\\login.example.com", IssuerCode.BAD_PATH, "https://login.example.com"),
+        ("https://a_b.1", IssuerCode.IP_ADDRESS, ""),
+        ("https://a_b.\uff11", IssuerCode.IP_ADDRESS, ""),
+        ("https://example.okta.com/v1/token", IssuerCode.PAGE_ADDRESS, "https://example.okta.com"),
+        ("https://example.okta.com/oauth2/ausX/", IssuerCode.TRAILING_SLASH, "https://example.okta.com/oauth2/ausX"),
+        ("XX.okta.com", IssuerCode.NO_SCHEME, "https://xx.okta.com"),
+        ("https:XX.okta.com", IssuerCode.NO_HOST, "https://xx.okta.com"),
+        ("https:login.example.com:8443", IssuerCode.NO_HOST, "https://login.example.com:8443"),
+        ("http://login.example.com/a://b.example", IssuerCode.NOT_HTTPS, ""),
         ("https://exam\tple.okta.com", IssuerCode.WHITESPACE, "https://example.okta.com"),
         ("https://exam\u00a0ple.okta.com", IssuerCode.WHITESPACE, "https://example.okta.com"),
         ("https://exam\ue000ple.okta.com", IssuerCode.INVISIBLE_CHARACTERS, "https://example.okta.com"),
@@ -267,12 +276,21 @@ def test_development_may_use_this_machine(issuer: str) -> None:
         "http://127.0.0.1:0",
         "http://127.0.0.1//a",
         "http://a@localhost",
+        "http:///x",
     ],
 )
 def test_development_opens_nothing_else(issuer: str) -> None:
     """T1."""
     with pytest.raises(IssuerProblem):
         parse_issuer(issuer, allow_loopback_http=True)
+
+
+def test_a_fix_in_development_is_one_for_development() -> None:
+    """K1, T1: what is suggested is what the form would accept there, and only there."""
+    for allowed, suggestion in ((True, "http://127.0.0.1:9001"), (False, "")):
+        with pytest.raises(IssuerProblem) as caught:
+            parse_issuer("http://127.0.0.1:9001/.well-known/openid-configuration", allow_loopback_http=allowed)
+        assert caught.value.suggestion == suggestion
 
 
 @settings(max_examples=400, deadline=None)

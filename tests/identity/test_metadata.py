@@ -153,6 +153,9 @@ def test_an_endpoint_is_https_to_a_named_host(name: str, endpoint: object) -> No
         ("ftp://example.okta.com/x", False),
         ("https://example.okta.com./x", True),
         ("https://127.0.0.1/x", False),
+        ("https://127.0.0.1./x", False),
+        ("https://[fe80::1%25eth.a]/x", False),
+        ("https://[::ffff:10.0.0.1]/x", False),
         ("http://127.0.0.1/x", False),
     ],
 )
