@@ -170,8 +170,8 @@ SEND_AGAIN = Page(
 CLOSED = Page(
     403, Stop.HOUSE, _SAID_NO,
     _("%(enterprise)s is closed"),
-    _("Its administrators have closed it. Nobody can join while it is."),
-    (_("Ask whoever invited you whether it will be opened again. Then the invitation works, as long as it lasts."),),
+    _("Its administrators have closed it. While it is, nobody can join, nor switch to another way of signing in."),
+    (_("Ask whoever had the link sent to you whether it will be opened again. It works then, as long as it lasts."),),
     retry=False,
 )  # fmt: skip
 _SWITCH_AGAIN = _("Ask an administrator of %(enterprise)s to send the link again.")

@@ -299,7 +299,7 @@ REASONS: dict[Code | Reason, Why] = {
         SOMEONE_ELSE, _("Signed in as %(got)s, who was not invited by this link. Invite that address, if it is right.")
     ),
     Reason.INVITATION_FOR_ANOTHER_WAY: Why(SEND_AGAIN, _("Invited to sign in another way. Send the invitation again.")),
-    Reason.ENTERPRISE_CLOSED: Why(CLOSED, _("Open the enterprise again, if people are to join it.")),
+    Reason.ENTERPRISE_CLOSED: Why(CLOSED, _("Open the enterprise again, if people are to join it or to switch.")),
     # The switch.
     Reason.SWITCH_WAITING: Why(LINK_FIRST, _("The link in the email comes first. Send it again if it got lost.")),
     Reason.SWITCH_GONE: Why(LINK_OVER, _("The link was replaced by a newer one, or the switch is gone.")),

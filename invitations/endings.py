@@ -130,6 +130,14 @@ def switch_ending(reason: str, move: Move | None) -> Ending:
                 _("Somebody at %(enterprise)s has disabled it since the link was sent.") % who,
                 (_("Ask an administrator of %(enterprise)s.") % who,),
             )
+        case "enterprise_closed":
+            return Ending(
+                403,
+                _("%(enterprise)s is closed") % who,
+                _("Its administrators have closed it, and nobody can switch while it is. You sign in as before."),
+                (_("Ask %(by)s whether it will be opened again. The link works then, for as long as it lasts.") % who,),
+                offers_sign_in=True,
+            )
         case "connection_disabled":
             return Ending(
                 403,

@@ -102,8 +102,9 @@ class MoveQuerySet(SendableQuerySet):
         return self.filter(is_at_stage(stage, at))
 
     def due(self, at: datetime) -> MoveQuerySet:
-        """Not sent is what has ended before, nor anything to a disabled account."""
-        return super().due(at).under_way().filter(expires_at__gt=at, user__disabled_at=None)
+        """Not sent is what has ended before, nor anything to a disabled account; in a closed enterprise it waits."""
+        is_open = Q(user__disabled_at=None, enterprise__closed_at=None)
+        return super().due(at).under_way().filter(is_open, expires_at__gt=at)
 
     def to_remind(self, at: datetime) -> MoveQuerySet:
         return self.filter(is_to_remind(at))
@@ -261,6 +262,8 @@ class Move(EmailedLink):
             return "switch_undone"
         if self.expires_at <= at:
             return "switch_expired"
+        if self.enterprise.is_closed:
+            return "enterprise_closed"
         if user.disabled_at:
             return "account_disabled"
         if user.email_folded != self.email_folded:
@@ -282,6 +285,7 @@ class Move(EmailedLink):
             .select_related("user", "batch", "connection")
             .get(pk=self.pk)
         )
+        fresh.enterprise = enterprise
         if obstacle := fresh.obstacle(at):
             raise NotRedeemable(obstacle)
         if fresh.email_folded != fold_email(email):

@@ -52,9 +52,14 @@ def deleted(journey: Journey, move: Move) -> None:
     journey.cast.tomas.remove()
 
 
+def enterprise_closed(journey: Journey, move: Move) -> None:
+    journey.cast.halden.close(by=journey.cast.aiko, at=timezone.now())
+
+
 @pytest.mark.parametrize(
     ("meanwhile", "reason", "opens_with"),
     [
+        (enterprise_closed, "enterprise_closed", "Halden Freight is closed"),
         (disabled, "account_disabled", "This account is disabled"),
         (email_changed, "switch_email_changed", "This link has ended"),
         (switched_back, "switch_undone", "You sign in as before"),
@@ -99,6 +104,23 @@ def test_enabled_again_the_same_link_works(journey: Journey, move: Move) -> None
     assert opened(journey, move).status_code == 403
     User.objects.get(pk=move.user_id).enable()
     assert switched(journey, move)["Location"] == "/"
+
+
+def test_opened_again_the_enterprise_lets_the_same_link_work(journey: Journey, move: Move) -> None:
+    enterprise_closed(journey, move)
+    assert opened(journey, move).status_code == 403
+    journey.cast.halden.reopen()
+    assert switched(journey, move)["Location"] == "/"
+
+
+def test_no_link_is_sent_from_a_closed_enterprise_until_it_is_opened_again(journey: Journey, move: Move) -> None:
+    fresh(move).remind(timezone.now())
+    waiting = Move.objects.filter(pk=move.pk)
+    assert waiting.due(timezone.now()).exists()
+    enterprise_closed(journey, move)
+    assert not waiting.due(timezone.now()).exists()
+    journey.cast.halden.reopen()
+    assert waiting.due(timezone.now()).exists()
 
 
 def test_the_settings_changed_in_between(journey: Journey, move: Move) -> None:
