@@ -11,12 +11,22 @@ from django.db import transaction
 from pytest_django import DjangoDbBlocker, Settings
 
 from tests.cast import Cast
+from tests.hashing import QuickArgon2
 from tests.routes import World
 from tests.smtp import Sink
+from users.models import factor
 
 
 def pytest_configure() -> None:
     everybodys.PASSWORD_HASHERS = ["tests.hashing.QuickArgon2"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_recovery_codes() -> Iterator[None]:
+    """Ten are hashed at a time, and ``test_recovery_codes`` says how strongly."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(factor, "RecoveryHasher", QuickArgon2)
+        yield
 
 
 @pytest.fixture

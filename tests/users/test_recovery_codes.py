@@ -15,6 +15,7 @@ from tests.factors import enter_password, factor_page, give_app, give_codes
 from tests.smtp import Sink, text_of
 from users import tasks
 from users.models import RecoveryCode, Session, User
+from users.models.factor import RecoveryHasher
 
 pytestmark = pytest.mark.servers
 
@@ -45,6 +46,12 @@ def test_there_are_ten_different_ones_and_only_hashes_are_kept(cast: Cast, codes
     stored = str(list(RecoveryCode.objects.values()))
     assert not any(code in stored or code.replace("-", "") in stored for code in codes)
     assert all(row.hash.startswith("argon2$argon2id$") for row in RecoveryCode.objects.all())
+
+
+def test_they_are_hashed_no_weaker_than_recommended() -> None:
+    """T13. The other tests use a quicker one; this is the product's."""
+    assert RecoveryHasher.time_cost >= 2
+    assert RecoveryHasher.memory_cost >= 19 * 1024  # KiB
 
 
 def test_a_code_signs_in_once_and_the_owner_is_told(cast: Cast, codes: list[str], smtp_sink: Sink) -> None:
