@@ -205,9 +205,7 @@ def test_nonsense_in_every_field_at_once(world: World, name: str) -> None:
         for method in _methods(name):
             _never_breaks(browser, method, address, data=data)
     for start in range(2):
-        nonsense = [
-            field.encode() + b"=" + raw[(first + start + turn) % len(raw)] for turn, field in enumerate(FIELDS)
-        ]
+        nonsense = [field.encode() + b"=" + raw[(first + start + turn) % len(raw)] for turn, field in enumerate(FIELDS)]
         _never_breaks(browser, "GET", address, QUERY_STRING=b"&".join(nonsense).decode())
         _never_breaks(browser, "POST", address, data=b"&".join(nonsense), content_type=FORM)
     for body, kind in BODIES.items():

@@ -76,7 +76,9 @@ def _take_over(package: Requirement, ours: Path, theirs: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         content = source.read_bytes()
         # The programs name their interpreter.
-        target.write_bytes(content.replace(sys.prefix.encode(), bytes(VENV)) if target.parent.name == "bin" else content)
+        target.write_bytes(
+            content.replace(sys.prefix.encode(), bytes(VENV)) if target.parent.name == "bin" else content
+        )
         target.chmod(source.stat().st_mode)
 
 
