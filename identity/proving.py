@@ -16,6 +16,7 @@ from identity.forms import Saved, keep, scope_name
 from identity.models import Connection, EmailRule, Revision
 from identity.news import tell_admins
 from identity.providers import door
+from identity.requiring import passwords_go_on
 from invitations.models import Invitation
 from users.http import ConsoleRequest
 from users.models import Throttle, User
@@ -120,7 +121,7 @@ def disable(request: ConsoleRequest, connection: Connection) -> None:
     """Stop sign-ins through ``connection``. Raises LastAdminError; then nothing has happened."""
     with transaction.atomic():
         touched = Touched.by(connection)
-        connection.disable(timezone.now())
+        is_released = connection.disable(timezone.now())
         record(
             Action.CONNECTION_DISABLED,
             enterprise=request.enterprise,
@@ -129,7 +130,9 @@ def disable(request: ConsoleRequest, connection: Connection) -> None:
             people=touched.people,
             sessions_ended=touched.sessions,
         )
-        tell_admins(connection, "disabled", by=request.user, people=touched.people)
+        if is_released:
+            passwords_go_on(request, request.enterprise)
+        tell_admins(connection, "disabled", by=request.user, people=touched.people, is_released=is_released)
 
 
 def set_email_rule(request: ConsoleRequest, connection: Connection, rule: EmailRule) -> None:

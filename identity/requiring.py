@@ -9,6 +9,7 @@ from django import forms
 from django.db import transaction
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.functional import Promise, cached_property
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -18,9 +19,12 @@ from audit.models import Result, record
 from identity.models import Connection
 from users.forms.acts import fresh_access
 from users.http import ConsoleRequest
-from users.models import LastAdminError, Method, User, keep_an_admin
+from users.models import Enterprise, LastAdminError, Method, User, keep_an_admin
 from users.models.break_glass import TEST_LASTS
 from users.tasks import post_to_all
+
+# So many of those who would be locked out are named on the page; more are a number and a link.
+MOST_SHOWN = 8
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,20 @@ class RequireProvider(forms.Form):
     def barred(self) -> int:
         """How many people would be locked out if it began now."""
         return User.objects.of(self.enterprise).barred_by_requirement().count()
+
+    @cached_property
+    def barred_first(self) -> list[User]:
+        """The first of them by name, to be shown."""
+        people = User.objects.of(self.enterprise).barred_by_requirement()
+        return list(people.order_by("listed_as", "pk")[:MOST_SHOWN])
+
+    @property
+    def barred_others(self) -> int:
+        return max(self.barred - MOST_SHOWN, 0)
+
+    @property
+    def has_begun(self) -> bool:
+        return self.enterprise.requires_provider(self.now)
 
     @cached_property
     def conditions(self) -> list[Condition]:
@@ -106,6 +124,8 @@ class RequireProvider(forms.Form):
             with transaction.atomic():
                 enterprise = self.enterprise.lock()
                 access = fresh_access(self.request, enterprise)
+                if enterprise.provider_required_from is not None:
+                    return self._refuse("required_already", self._required_already(enterprise))
                 if not self.is_possible:
                     return self._refuse("not_proved", _("Not everything that has to be so is so. See what is missing."))
                 begins = self.now + timedelta(days=int(self.cleaned_data["grace"]))
@@ -121,6 +141,10 @@ class RequireProvider(forms.Form):
             sentence = _("Then no Enterprise Admin could sign in. Switch one of them to the provider first.")
             return self._refuse("last_admin", sentence)
         return True
+
+    def _required_already(self, enterprise: Enterprise) -> str:
+        said = {"date": date_format(timezone.localtime(enterprise.provider_required_from))}
+        return _("It is required of everyone from %(date)s. Take that back first, to give another time.") % said
 
     def _refuse(self, reason: str, sentence: str | Promise) -> bool:
         self._record(Action.PROVIDER_REQUIRED, result=Result.REFUSED, reason=reason)
@@ -139,5 +163,12 @@ def release(request: ConsoleRequest) -> datetime | None:
         was = enterprise.provider_required_from
         if was is not None:
             enterprise.release_from_provider()
-            record(Action.PROVIDER_RELEASED, enterprise=enterprise, request=request, target=enterprise)
+            passwords_go_on(request, enterprise)
     return was
+
+
+def passwords_go_on(request: ConsoleRequest, enterprise: Enterprise) -> None:
+    """Put it on record, and tell those who had been told that theirs would end; within the caller's transaction."""
+    record(Action.PROVIDER_RELEASED, enterprise=enterprise, request=request, target=enterprise)
+    people = User.objects.of(enterprise).barred_by_requirement()
+    post_to_all("provider_released", people.iterator(), enterprise=enterprise, by=request.user.label)

@@ -20,8 +20,8 @@ MOST_ENTERPRISES = 20
 # Emails whose button leads to the enterprise's sign-in page.
 LEAD_TO_THE_DOOR = frozenset(
     {
-        "enterprise_closed", "enterprise_ends_soon", "enterprise_reopened", "provider_required", "subject_linked",
-        "your_enterprise",
+        "enterprise_closed", "enterprise_ends_soon", "enterprise_reopened", "provider_released", "provider_required",
+        "subject_linked", "your_enterprise",
     }
 )  # fmt: skip
 
@@ -78,6 +78,8 @@ def _context(name: str, user: User) -> dict[str, Any] | None:
                 "button_text": _("Go to the sign-in page"),
             }
         case "provider_required" if not user.signs_in_with_password or enterprise.provider_required_from is None:
+            return None
+        case "provider_released" if not user.signs_in_with_password or enterprise.provider_required_from is not None:
             return None
         case "enterprise_closed" | "enterprise_ends_soon" if not enterprise.is_closed:
             return None

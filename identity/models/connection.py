@@ -310,11 +310,13 @@ class Connection(models.Model):
             self.leads = True
             self.save(update_fields=["leads"])
 
-    def disable(self, at: datetime) -> None:
+    def disable(self, at: datetime) -> bool:
         """Stop sign-ins and end the sessions made through it. Raises LastAdminError; then nothing is changed.
 
-        Where others are enabled beside it, one of them leads from now on.
+        Where others are enabled beside it, one of them leads from now on. Returns whether everyone had been required
+        to use the provider, and that has ended with it.
         """
+        is_released = False
         with transaction.atomic():
             enterprise = self.enterprise.lock()
             self.enabled_at, self.disabled_at, self.leads = None, at, True
@@ -325,9 +327,11 @@ class Connection(models.Model):
                 heir.save(update_fields=["leads"])
             elif self.organization_id is None:
                 # What is not there cannot be required: people with a password go on with it.
+                is_released = enterprise.provider_required_from is not None
                 enterprise.release_from_provider()
             self.sessions().delete()
             keep_an_admin(enterprise)
+        return is_released
 
     def discard(self) -> None:
         """Delete a draft. Raises StillNeededError once it has been enabled, or when somebody was invited with it."""

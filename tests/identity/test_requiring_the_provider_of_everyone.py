@@ -6,12 +6,15 @@ from datetime import timedelta
 
 import pytest
 from django.http import HttpResponse
+from django.urls import reverse
 from django.utils import timezone
 
-from audit.models import Event
+from audit.models import Event, Result
 from identity.models import Connection
-from tests.cast import PASSWORD, Browser, browser_of
+from tests.cast import PASSWORD, Browser, browser_of, make_user
 from tests.identity.journey import Journey, is_signed_in, link
+from tests.smtp import Sink, text_of
+from users import tasks
 from users.models import Enterprise, OutgoingEmail, Session, User, enterprise_admins
 from users.tasks import remind_of_requirement
 
@@ -105,12 +108,82 @@ def test_it_can_be_undone_also_for_those_who_were_shut_out(journey: Journey, aik
     assert Event.objects.of(journey.cast.halden).filter(action="provider:released").count() == 1
 
 
-def test_it_ends_with_the_connection(journey: Journey, aiko: Browser) -> None:
+def test_whoever_was_told_that_passwords_end_is_told_that_they_go_on(
+    journey: Journey, aiko: Browser, smtp_sink: Sink
+) -> None:
+    require(aiko)
+    aiko.post(f"{PAGE}release/")
+    tasks.sweep()
+    cast = journey.cast
+    for person in (cast.marcus, cast.tomas, cast.oluwaseun):
+        *_, last = smtp_sink.to(person.email)
+        assert last["Subject"] == "Your password for Halden Freight goes on working"
+        assert "Aiko Tanaka has taken that back: you sign in as before." in text_of(last)
+    assert not [mail for mail in smtp_sink.to(cast.ingrid.email) if "goes on working" in mail["Subject"]]
+
+
+def test_it_ends_with_the_connection_on_record_and_told(journey: Journey, aiko: Browser) -> None:
     require(aiko)
     begin(journey)
-    Connection.objects.get(pk=journey.connection.pk).disable(timezone.now())
+    aiko.post(reverse("identity:disable", args=[journey.connection.pk]))
     assert halden(journey).provider_required_from is None
     assert browser_of(journey.cast.tomas).get("/users/").status_code == 200
+    assert Event.objects.of(journey.cast.halden).get(action="provider:released").actor == journey.cast.aiko
+    cast, told = journey.cast, OutgoingEmail.objects.filter(name="provider_released")
+    assert {email.user for email in told} == {cast.marcus, cast.tomas, cast.oluwaseun}
+    to_admins = OutgoingEmail.objects.filter(name="connection_changed", context__what="disabled")
+    assert {email.context["is_released"] for email in to_admins} == {True}
+
+
+def test_a_connection_that_was_not_required_ends_without_a_word_about_passwords(
+    journey: Journey, aiko: Browser
+) -> None:
+    aiko.post(reverse("identity:disable", args=[journey.connection.pk]))
+    assert Event.objects.of(journey.cast.halden).filter(action="connection:disabled").exists()
+    assert not Event.objects.filter(action="provider:released").exists()
+    assert not OutgoingEmail.objects.filter(name="provider_released").exists()
+
+
+def test_requiring_it_twice_changes_no_date_and_tells_nobody_again(journey: Journey, aiko: Browser) -> None:
+    require(aiko, "30")
+    begins = halden(journey).provider_required_from
+    again = require(aiko, "7")
+    assert again.status_code == 409
+    assert "Take that back first" in again.content.decode()
+    assert halden(journey).provider_required_from == begins
+    assert OutgoingEmail.objects.filter(name="provider_required").count() == 3
+    refusal = Event.objects.of(journey.cast.halden).get(action="provider:required", result=Result.REFUSED)
+    assert refusal.reason == "required_already"
+
+
+def test_who_would_be_locked_out_is_named(journey: Journey, aiko: Browser) -> None:
+    page = aiko.get(PAGE).content.decode()
+    for name in ("Marcus Feld", "Tomás Herrera", "Oluwaseun Adeyemi"):
+        assert f">{name}</a>" in page
+    assert ">Ingrid Solberg</a>" not in page
+    for number in range(8):
+        make_user(journey.cast.halden, f"A person {number}", f"p{number}@halden.example")
+    page = aiko.get(PAGE).content.decode()
+    assert "and 3 more" in page
+    assert ">Marcus Feld</a>" not in page
+
+
+def test_once_the_day_has_come_the_page_says_so(journey: Journey, aiko: Browser) -> None:
+    require(aiko)
+    begin(journey)
+    assert "Passwords have not worked since" in aiko.get(PAGE).content.decode()
+
+
+def test_nobody_is_reminded_in_a_closed_enterprise(journey: Journey, aiko: Browser) -> None:
+    require(aiko)
+    soon = timezone.now() + timedelta(hours=47)
+    mine = Enterprise.objects.filter(pk=journey.cast.halden.pk)
+    mine.update(provider_required_from=soon, closed_at=timezone.now())
+    remind_of_requirement()
+    assert not OutgoingEmail.objects.filter(context__is_reminder=True).exists()
+    mine.update(closed_at=None)
+    remind_of_requirement()
+    assert OutgoingEmail.objects.filter(context__is_reminder=True).count() == 3
 
 
 def refused(browser: Browser, missing: str) -> None:

@@ -78,7 +78,7 @@ class EnterpriseQuerySet(models.QuerySet["Enterprise"]):
     def to_remind_of_requirement(self, at: datetime) -> EnterpriseQuerySet:
         """Keep those whose people with a password are to be told that its time is nearly over."""
         soon = self.filter(provider_required_from__gt=at, provider_required_from__lte=at + REMIND_OF_REQUIREMENT)
-        return soon.filter(is_requirement_reminded=False)
+        return soon.filter(is_requirement_reminded=False, closed_at=None)
 
 
 class ClosedError(Exception):
