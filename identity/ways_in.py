@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 
 from identity.models import Connection
 from invitations.models import Invitation
+from invitations.reasons import told
 from users.models import Enterprise, Organization, User
 
 
@@ -69,7 +70,7 @@ def way_in_of(enterprise: Enterprise, email: str, at: datetime) -> WayIn:
     if user.joined_at is None:
         return _way_of_the_invited(user, at)
     if user.connection is None:
-        return _way_by_password(user)
+        return _way_by_password(user, at)
     return _way_through(user, user.connection)
 
 
@@ -78,13 +79,17 @@ def _way_of_the_invited(user: User, at: datetime) -> WayIn:
         Invitation.objects.of(user.enterprise)
         .live(at)
         .filter(user=user)
-        .select_related("connection__organization")
+        .select_related("connection__organization", "organization", "invited_by", "custom_role", "user")
         .first()
     )
     said = {"name": user.label}
     if invitation is None:
         fact = _("%(name)s was invited, and the invitation has ended.") % said
         return WayIn(False, fact, _("Send it again."), user)
+    invitation.enterprise = user.enterprise
+    if obstacle := invitation.obstacle(at):
+        fact = _("%(name)s is invited, and would be refused.") % said
+        return WayIn(False, fact, _("%(why)s.") % {"why": told(obstacle)}, user)
     connection = invitation.way_in()
     fact = _("%(name)s is invited, and comes in by the link in the email.") % said
     if connection is None:
@@ -96,8 +101,13 @@ def _way_of_the_invited(user: User, at: datetime) -> WayIn:
     return WayIn(True, fact, text, user, connection)
 
 
-def _way_by_password(user: User) -> WayIn:
+def _way_by_password(user: User, at: datetime) -> WayIn:
     said = {"name": user.label}
+    if not user.has_usable_password():
+        fact = _("%(name)s has no password yet.") % said
+        return WayIn(False, fact, _("The link to choose one was emailed. Send it again if it got lost."), user)
+    if user.must_use_provider(at):
+        return _way_past_the_password(user)
     if user.is_break_glass:
         fact = _("%(name)s signs in with a password, always: it is a break-glass account.") % said
         return WayIn(True, fact, _("It is never moved to a provider, and every use of it is told."), user)
@@ -106,6 +116,19 @@ def _way_by_password(user: User) -> WayIn:
         text = _("Until the first sign-in through %(provider)s, to which the account is switching.")
         return WayIn(True, fact, text % {"provider": user.switching_to.title}, user)
     return WayIn(True, fact, _("That stays so until the account is switched to a provider."), user)
+
+
+def _way_past_the_password(user: User) -> WayIn:
+    fact = _("The password of %(name)s opens nothing any more: everyone has to use the provider.") % {
+        "name": user.label
+    }
+    if user.switching_to is None:
+        return WayIn(False, fact, _("Switch the account to the provider, or let passwords go on."), user)
+    said = {"provider": user.switching_to.title}
+    if not user.switching_to.is_enabled:
+        text = _("The link that was emailed leads to %(provider)s, which is disabled. Enable it.") % said
+        return WayIn(False, fact, text, user)
+    return WayIn(True, fact, _("What works is the link that was emailed: it leads to %(provider)s.") % said, user)
 
 
 def _way_through(user: User, connection: Connection) -> WayIn:
@@ -118,4 +141,8 @@ def _way_through(user: User, connection: Connection) -> WayIn:
     if known is None:
         text = _("But is not known to its issuer %(issuer)s, so the next sign-in is refused. Invite the person again.")
         return WayIn(False, fact, text % {"issuer": connection.serving.issuer}, user, connection)
-    return WayIn(True, fact, _("Known there as %(sub)s.") % {"sub": known.sub}, user, connection)
+    text = _("Known there as %(sub)s.") % {"sub": known.sub}
+    if user.switching_to:
+        moving = _("That ends with the first sign-in through %(provider)s, to which the account is switching.")
+        text = f"{text} {moving % {'provider': user.switching_to.title}}"
+    return WayIn(True, fact, text, user, connection)

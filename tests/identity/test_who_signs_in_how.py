@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
+from django.contrib.auth.hashers import make_password
 from django.utils import timezone
 
 from identity.models import Connection
 from invitations.models import Invitation
-from tests.cast import Browser, browser_of, make_user
+from tests.cast import PASSWORD, Browser, browser_of, make_user
 from tests.identity.journey import Journey, connect, is_signed_in
 from users.models import Role, User
 
@@ -48,6 +51,46 @@ def test_somebody_with_a_password_and_the_break_glass_account(journey: Journey) 
     assert "always: it is a break-glass account." in said(journey, journey.cast.ingrid.email)
     User.objects.filter(pk=journey.cast.aiko.pk).update(switching_to=journey.connection)
     assert "Until the first sign-in through Okta" in said(journey, journey.cast.aiko.email)
+
+
+def test_somebody_whose_password_opens_nothing_any_more(journey: Journey) -> None:
+    """T16. What is said is what happens at the local page."""
+    aiko, tomas = browser_of(journey.cast.aiko), journey.cast.tomas
+    User.objects.filter(pk=journey.cast.aiko.pk).update(connection=journey.connection)
+    journey.cast.halden.require_provider(timezone.now() - timedelta(days=1))
+    way = aiko.get(PAGE, {"email": tomas.email}).context["way"]
+    assert not way.is_open
+    assert "opens nothing any more" in way.fact
+    assert "Switch the account to the provider" in way.text
+    entered = Browser(journey.cast.halden).post("/e/halden/local/", {"email": tomas.email, "password": PASSWORD})
+    assert "Passwords are no longer used here." in entered.text
+    User.objects.filter(pk=tomas.pk).update(switching_to=journey.connection)
+    way = aiko.get(PAGE, {"email": tomas.email}).context["way"]
+    assert way.is_open
+    assert "the link that was emailed: it leads to Okta" in way.text
+    assert aiko.get(PAGE, {"email": journey.cast.ingrid.email}).context["way"].is_open
+
+
+def test_a_break_glass_account_whose_password_is_still_to_be_chosen(journey: Journey) -> None:
+    User.objects.filter(pk=journey.cast.ingrid.pk).update(password=make_password(None))
+    assert "Ingrid Solberg has no password yet. The link to choose one was emailed." in said(
+        journey, journey.cast.ingrid.email
+    )
+
+
+def test_somebody_on_the_way_from_one_connection_to_another(journey: Journey) -> None:
+    other = connect(journey.cast.halden, journey.provider, journey.cast.aiko)
+    User.objects.filter(pk=journey.dana.pk).update(switching_to=other)
+    assert "Known there as 00u1dana. That ends with the first sign-in through" in said(journey, journey.dana.email)
+
+
+def test_somebody_whose_inviter_may_not_give_the_role_any_more(journey: Journey) -> None:
+    """T10."""
+    invitation = journey.invite("piotr.nowak@halden.example")
+    invitation.invited_by.role_assignments.all().delete()
+    way = browser_of(journey.cast.ingrid).get(PAGE, {"email": "piotr.nowak@halden.example"}).context["way"]
+    assert not way.is_open
+    assert "Whoever sent it may no longer give this role: send it again." in way.text
 
 
 def test_somebody_who_is_disabled(journey: Journey) -> None:
