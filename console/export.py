@@ -11,8 +11,8 @@ from django.utils.translation import gettext as _
 
 from audit.models import Event, EventQuerySet
 from audit.sheets import Cells, as_csv
-from identity.models import Connection
-from invitations.models import Invitation
+from identity.models import Connection, WaitingSubject
+from invitations.models import Batch, Invitation, Move, Switch
 from users.models import CustomRole, Enterprise, Organization, RoleAssignment, User
 
 # Bytes held in memory; what is larger goes to a temporary file.
@@ -64,21 +64,30 @@ def _readme(enterprise: Enterprise) -> str:
         "custom_roles.csv   roles of your own, and what each permits\n"
         "organizations.csv  the parts of the enterprise\n"
         "invitations.csv    who was invited, by whom, and what became of it\n"
+        "batches.csv        switches to a provider, of many people at once\n"
+        "switches.csv       each person in them, and what became of it\n"
+        "step_by_step.csv   people who were switched by being invited again\n"
         "connections.json   identity providers, with every revision of their settings\n"
+        "waiting.csv        sign-ins at a provider that wait for an administrator, or were refused\n"
         "audit.csv          who did what, when, from where\n"
         "enterprise.json    the enterprise itself\n\n"
-        "Times are ISO 8601 with their offset. Passwords, client secrets, keys and links are not part of it.\n"
+        "Times are ISO 8601 with their offset. Passwords, client secrets, keys and links are not part of it, nor are\n"
+        "sessions, which end, and emails that were sent.\n"
     ) % {"name": enterprise.name, "slug": enterprise.slug}
 
 
 def _enterprise(enterprise: Enterprise) -> dict[str, object]:
-    names = ("id", "name", "slug", "region", "created_at", "idle_minutes", "session_hours",
-             "is_second_factor_required")  # fmt: skip
+    names = ("id", "name", "slug", "region", "created_at", "idle_minutes", "session_hours", "reprove_minutes",
+             "reauthenticate_minutes", "is_second_factor_required", "provider_required_from", "closed_at")  # fmt: skip
     return {name: getattr(enterprise, name) for name in names}
 
 
 def _connections(enterprise: Enterprise) -> list[dict[str, object]]:
-    found = Connection.objects.of(enterprise).select_related("organization").prefetch_related("revisions")
+    found = (
+        Connection.objects.of(enterprise)
+        .select_related("organization", "created_by")
+        .prefetch_related("revisions", "secrets", "keys")
+    )
     return [
         {
             "id": connection.pk,
@@ -86,13 +95,26 @@ def _connections(enterprise: Enterprise) -> list[dict[str, object]]:
             "organization": connection.organization.name if connection.organization else None,
             "status": connection.status,
             "redirect_uri": connection.redirect_uri,
+            "leads": connection.leads,
+            "email_rule": connection.email_rule,
             "created_at": connection.created_at,
+            "created_by": _email(connection.created_by),
             "enabled_at": connection.enabled_at,
             "disabled_at": connection.disabled_at,
             "revisions": [
                 {"number": revision.number, **revision.values, "created_at": revision.created_at,
                  "tested_at": revision.tested_at, "is_serving": revision.pk == connection.serving_id}
                 for revision in sorted(connection.revisions.all(), key=lambda revision: revision.number)
+            ],
+            "secrets": [
+                {"last_four": secret.last_four, "set_at": secret.set_at, "expires_on": secret.expires_on,
+                 "retired_at": secret.retired_at}
+                for secret in connection.secrets.all()
+            ],
+            "keys": [
+                {"kid": key.kid, "algorithm": key.algorithm, "published_at": key.published_at,
+                 "withdrawn_at": key.withdrawn_at}
+                for key in connection.keys.all()
             ],
         }
         for connection in found
@@ -102,21 +124,25 @@ def _connections(enterprise: Enterprise) -> list[dict[str, object]]:
 def _people(enterprise: Enterprise) -> Iterator[str]:
     def rows() -> Iterator[Cells]:
         people = (
-            User.objects.of(enterprise).order_by("listed_as", "id").select_related("connection", "authenticator_app")
+            User.objects.of(enterprise)
+            .order_by("listed_as", "id")
+            .select_related("connection", "switching_to", "authenticator_app")
         )
         for user in people.prefetch_related("subjects", "passkeys").iterator(chunk_size=CHUNK):
             known = [f"{subject.sub} at {subject.issuer}" for subject in user.subjects.all()]
             yield (
                 user.pk, user.name, user.email, user.status.value,
-                user.connection.label if user.connection else "password", " ".join(known), _factors(user),
-                user.is_break_glass,
+                user.connection.label if user.connection else "password",
+                user.switching_to.label if user.switching_to else "", " ".join(known), user.provider_email,
+                _factors(user), user.is_break_glass, user.break_glass_tested_at,
                 user.created_at, user.email_confirmed_at, user.joined_at, user.last_login, user.disabled_at,
                 user.time_zone,
             )  # fmt: skip
 
     return as_csv(
-        ("id", "name", "email", "status", "signs_in_with", "known_as", "second_factors", "is_break_glass", "created_at",
-         "email_confirmed_at", "joined_at", "last_sign_in_at", "disabled_at", "time_zone"),
+        ("id", "name", "email", "status", "signs_in_with", "switching_to", "known_as", "email_at_provider",
+         "second_factors", "is_break_glass", "break_glass_tested_at", "created_at", "email_confirmed_at", "joined_at",
+         "last_sign_in_at", "disabled_at", "time_zone"),
         rows(),
     )  # fmt: skip
 
@@ -130,8 +156,7 @@ def _roles(enterprise: Enterprise) -> Iterator[str]:
     def rows() -> Iterator[Cells]:
         given = RoleAssignment.objects.of(enterprise).select_related("user", "organization", "given_by")
         for one in given.order_by("user_id", "id").iterator(chunk_size=CHUNK):
-            by = one.given_by.email if one.given_by else None
-            yield one.user_id, one.user.email, one.get_role_display(), one.place, one.given_at, by
+            yield one.user_id, one.user.email, one.get_role_display(), one.place, one.given_at, _email(one.given_by)
 
     return as_csv(("user_id", "email", "role", "where", "given_at", "given_by"), rows())
 
@@ -154,7 +179,7 @@ def _invitations(enterprise: Enterprise) -> Iterator[str]:
         sent = Invitation.objects.of(enterprise).select_related("organization", "invited_by", "custom_role")
         for one in sent.order_by("issued_at", "id").iterator(chunk_size=CHUNK):
             yield (
-                one.email, one.get_role_display(), one.place, one.invited_by.email if one.invited_by else None,
+                one.email, one.get_role_display(), one.place, _email(one.invited_by),
                 one.issued_at, one.expires_at, one.accepted_at, one.revoked_at, one.message,
             )  # fmt: skip
 
@@ -162,6 +187,63 @@ def _invitations(enterprise: Enterprise) -> Iterator[str]:
         ("email", "role", "where", "invited_by", "issued_at", "expires_at", "accepted_at", "revoked_at", "message"),
         rows(),
     )
+
+
+def _batches(enterprise: Enterprise) -> Iterator[str]:
+    def rows() -> Iterator[Cells]:
+        found = Batch.objects.of(enterprise).select_related("connection", "begun_by", "undone_by")
+        for one in found.order_by("begun_at", "id").iterator(chunk_size=CHUNK):
+            yield (
+                one.pk, one.name, one.message, one.connection.label if one.connection else "", _email(one.begun_by),
+                one.begun_at, one.expected, one.taken, one.undone_at, _email(one.undone_by),
+            )  # fmt: skip
+
+    return as_csv(
+        ("id", "name", "message", "to", "begun_by", "begun_at", "people_expected", "people_taken", "undone_at",
+         "undone_by"),
+        rows(),
+    )  # fmt: skip
+
+
+def _switches(enterprise: Enterprise) -> Iterator[str]:
+    def rows() -> Iterator[Cells]:
+        moves = Move.objects.of(enterprise).select_related("leaving", "connection", "undone_by")
+        for one in moves.order_by("batch_id", "listed_as", "id").iterator(chunk_size=CHUNK):
+            yield (
+                one.batch_id, one.name, one.email, one.leaving.label if one.leaving else "password",
+                one.connection.label, one.sent_at, one.reminders, one.opened_at, one.redeemed_at, one.refused_at,
+                one.refused_reason, one.bounced_at, one.undone_at, _email(one.undone_by),
+            )  # fmt: skip
+
+    return as_csv(
+        ("batch_id", "name", "email", "from", "to", "sent_at", "reminders", "opened_at", "done_at", "refused_at",
+         "refused_reason", "bounced_at", "undone_at", "undone_by"),
+        rows(),
+    )  # fmt: skip
+
+
+def _step_by_step(enterprise: Enterprise) -> Iterator[str]:
+    rows = (
+        (one.name, one.email, json.dumps(one.roles), _email(one.begun_by), one.begun_at, one.invited_at)
+        for one in Switch.objects.of(enterprise).select_related("begun_by").order_by("begun_at", "id")
+    )
+    return as_csv(("name", "email", "roles_before", "begun_by", "begun_at", "invited_at"), rows)
+
+
+def _waiting(enterprise: Enterprise) -> Iterator[str]:
+    found = WaitingSubject.objects.of(enterprise)
+    rows = (
+        (one.name, one.email, _email(one.user), one.sub, one.issuer, one.first_seen_at, one.last_seen_at,
+         one.refused_at, _email(one.refused_by))
+        for one in found.select_related("user", "refused_by").order_by("first_seen_at", "id")
+    )  # fmt: skip
+    return as_csv(
+        ("name", "email", "account", "sub", "issuer", "first_seen_at", "last_seen_at", "refused_at", "refused_by"), rows
+    )
+
+
+def _email(user: User | None) -> str | None:
+    return user.email if user else None
 
 
 def _audit(enterprise: Enterprise) -> Iterator[str]:
@@ -174,5 +256,9 @@ TABLES: dict[str, Callable[[Enterprise], Iterator[str]]] = {
     "custom_roles": _custom_roles,
     "organizations": _organizations,
     "invitations": _invitations,
+    "batches": _batches,
+    "switches": _switches,
+    "step_by_step": _step_by_step,
+    "waiting": _waiting,
     "audit": _audit,
 }
