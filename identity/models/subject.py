@@ -45,6 +45,9 @@ class WaitingSubjectQuerySet(models.QuerySet["WaitingSubject"]):
     def undecided(self) -> WaitingSubjectQuerySet:
         return self.filter(refused_at=None)
 
+    def kept_out(self) -> WaitingSubjectQuerySet:
+        return self.filter(refused_at__isnull=False)
+
 
 class WaitingSubject(models.Model):
     """Somebody the provider vouches for, unknown here, with the email of an account (T8): waits for a yes.

@@ -23,13 +23,16 @@ PAGE = 50
 @require_GET
 @allowed(Permission.MANAGE_CONNECTIONS)
 def waiting(request: ConsoleRequest) -> HttpResponse:
+    """Who waits, or, with ``kept_out``, about whom somebody has said no: that can be thought over."""
+    rows, is_kept_out = WaitingSubject.objects.of(request.enterprise), "kept_out" in request.GET
+    rows = rows.kept_out() if is_kept_out else rows.undecided()
     found = page(
-        WaitingSubject.objects.of(request.enterprise).undecided().select_related("user", "connection__organization"),
+        rows.select_related("user", "connection__organization", "refused_by"),
         by=("-last_seen_at", "-id"),
         cursor=request.GET.get("cursor", ""),
         size=PAGE,
     )
-    return render(request, "identity/waiting.html", {"page": found})
+    return render(request, "identity/waiting.html", {"page": found, "is_kept_out": is_kept_out})
 
 
 @require_GET
@@ -56,6 +59,8 @@ def _both(request: ConsoleRequest, found: WaitingSubject, problem: str = "", sta
 @recently_proved
 def link(request: ConsoleRequest, pk: str) -> HttpResponse:
     found = waiting_or_404(request, pk)
+    if found.refused_at and "kept_out" not in request.POST:
+        return _both(request, found, _("Somebody has kept this sign-in out meanwhile. Look at both again."), status=409)
     try:
         linking.link(request, found)
     except NotLinkable:
@@ -78,8 +83,8 @@ def refuse(request: ConsoleRequest, pk: str) -> HttpResponse:
 
 
 def waiting_or_404(request: ConsoleRequest, pk: str) -> WaitingSubject:
-    rows = WaitingSubject.objects.of(request.enterprise).undecided()
-    found = rows.select_related("user__connection", "connection__organization").filter(pk=pk).first()
+    rows = WaitingSubject.objects.of(request.enterprise)
+    found = rows.select_related("user__connection", "connection__organization", "refused_by").filter(pk=pk).first()
     if found is None or not is_id(pk):
         raise Http404
     found.connection.enterprise = found.user.enterprise = request.enterprise

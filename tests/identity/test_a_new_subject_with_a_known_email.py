@@ -76,10 +76,25 @@ def test_after_a_no_it_stays_out_and_waits_no_more(journey: Journey) -> None:
     comes_as_somebody_new(journey)
     assert not WaitingSubject.objects.undecided().exists()
     assert Event.objects.of(journey.cast.halden).filter(action="subject:refused").count() == 1
-    assert link(journey) == 404
     journey.is_dana()
     journey.sign_in()
     assert is_signed_in(journey.browser, journey.dana)
+
+
+def test_a_no_can_be_thought_over_but_not_overlooked(journey: Journey) -> None:
+    comes_as_somebody_new(journey)
+    aiko, page = browser_of(journey.cast.aiko), f"/advanced/identity-provider/waiting/{waiting().pk}/"
+    aiko.post(f"{page}refuse/")
+    assert "Nobody waits" in aiko.get("/advanced/identity-provider/waiting/").content.decode()
+    kept_out = aiko.get("/advanced/identity-provider/waiting/?kept_out").content.decode()
+    assert NEW in kept_out
+    assert "Aiko Tanaka" in kept_out
+    assert "Somebody else: keep out" not in aiko.get(page).content.decode()
+    # Whose page was older than the no learns of it first.
+    assert link(journey, journey.cast.ingrid) == 409
+    assert not Subject.objects.filter(sub=NEW).exists()
+    assert aiko.post(f"{page}link/", {"kept_out": "on"}).status_code == 302
+    assert Subject.objects.get(user=journey.dana).sub == NEW
 
 
 def test_somebody_with_a_password_is_moved_by_a_yes_and_the_password_is_gone(journey: Journey) -> None:
