@@ -18,7 +18,7 @@ from tests.proving import is_asked
 from tests.smtp import Sink, link_in, text_of
 from users import tasks
 from users.access import Permission
-from users.models import Role, RoleAssignment, User, enterprise_admins
+from users.models import Enterprise, Role, RoleAssignment, User, enterprise_admins
 
 pytestmark = pytest.mark.servers
 
@@ -181,6 +181,15 @@ def test_one_of_two_is_retired_and_keeps_its_role(cast: Cast, aiko: Browser, smt
     assert Event.objects.of(cast.halden).filter(action="break-glass:retired").count() == 1
     tasks.sweep()
     assert "Aiko Tanaka retired Ingrid Solberg" in text_of(smtp_sink.newest())
+
+
+def test_where_passwords_have_ended_the_question_says_that_its_password_ends_too(cast: Cast, aiko: Browser) -> None:
+    second(cast)
+    assert "Password, second factor and roles stay." in aiko.get(PAGE).content.decode()
+    Enterprise.objects.filter(pk=cast.halden.pk).update(provider_required_from=timezone.now())
+    page = Browser(cast.halden).sign_in(cast.ingrid).get(PAGE).content.decode()
+    assert "Its password stops working at once" in page
+    assert "Password, second factor and roles stay." not in page
 
 
 def test_the_only_one_is_never_retired(cast: Cast, aiko: Browser) -> None:

@@ -162,10 +162,13 @@ class RetireBreakGlass(Act):
 
     @property
     def consequences(self) -> list[dict[str, Any]]:
-        return [
-            consequence(_("It no longer counts as the way in when the provider is down."), holds=False),
-            consequence(_("Password, second factor and roles stay. It can be switched, or deleted."), holds=True),
-        ]
+        said = [consequence(_("It no longer counts as the way in when the provider is down."), holds=False)]
+        if self.person.enterprise.requires_provider(timezone.now()):
+            shut = _("Its password stops working at once: everyone has to use the provider.")
+            kept = _("Roles stay. It can be switched.")
+            return [*said, consequence(shut, holds=False), consequence(kept, holds=True)]
+        kept = _("Password, second factor and roles stay. It can be switched, or deleted.")
+        return [*said, consequence(kept, holds=True)]
 
     @property
     def safe(self) -> str:
