@@ -20,6 +20,7 @@ from identity.signing_out import Outcome
 # Signing in without a provider, which no page of ours refuses: the form itself says no.
 LOCAL: Mapping[str, Promise] = {
     "wrong_credentials": gettext_lazy("Email and password did not fit together"),
+    "account_changed": gettext_lazy("The account was changed while its owner was signing in"),
     "provider_required": gettext_lazy("Has to sign in through the provider by now"),
 }
 WHAT: Mapping[str, Promise] = {

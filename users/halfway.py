@@ -67,10 +67,10 @@ def found(request: HttpRequest, enterprise: Enterprise) -> Halfway | None:
     until = datetime.fromtimestamp(ends, UTC)
     user = User.objects.of(enterprise).filter(pk=pk).first()
     now = timezone.now()
-    if user is None or not user.is_active or not user.signs_in_with_password or until <= now:
+    if user is None or until <= now:
         return None
     user.enterprise = enterprise
-    if user.must_use_provider(now) or not constant_time_compare(user.get_session_auth_hash(), password):
+    if not user.may_use_password(now) or not constant_time_compare(user.get_session_auth_hash(), password):
         return None
     return Halfway(name, user, wanted, is_drill, until)
 

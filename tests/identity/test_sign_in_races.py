@@ -18,6 +18,7 @@ from identity.news import tell_admins
 from invitations.models import State
 from tests.cast import Browser, Cast
 from tests.identity.journey import Journey, sent_to
+from tests.meanwhile import waiting_for_a_lock
 from tests.processes import wait_until
 from tests.provider import Provider, Reply, Request, Said
 from users.models import OutgoingEmail, Role, RoleAssignment, Session, User
@@ -119,15 +120,6 @@ def test_one_person_at_the_provider_takes_one_account(journey: Journey) -> None:
     assert answers == [302, 403]
     assert Subject.objects.filter(sub="00u1same").count() == 1
     assert User.objects.filter(email__startswith="p", joined_at__isnull=False, subjects__sub="00u1same").count() == 1
-
-
-def waiting_for_a_lock() -> int:
-    with database.cursor() as cursor:
-        cursor.execute("SELECT pg_stat_clear_snapshot()")  # Or it would be as it was when the transaction began.
-        cursor.execute(
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-        )
-        return int(cursor.fetchone()[0])
 
 
 def in_between(journey: Journey, back: str, act: Callable[[Connection], object]) -> HttpResponse:

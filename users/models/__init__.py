@@ -26,10 +26,11 @@ from users.models.role import LastAdminError, Role
 from users.models.role_assignment import RoleAssignment
 from users.models.session import Method, Session
 from users.models.throttle import Throttle, TooManyTries
-from users.models.user import EmailTakenError, HasRolesError, Status, User, fold_email
+from users.models.user import AccountChangedError, EmailTakenError, HasRolesError, Status, User, fold_email
 
 __all__ = [
     "MOST_CUSTOM_ROLES",
+    "AccountChangedError",
     "AnyRole",
     "AuthenticatorApp",
     "BreakGlassError",

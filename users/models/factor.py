@@ -243,6 +243,11 @@ class Factors:
     def __len__(self) -> int:
         return len(self.passkeys) + bool(self.app)
 
+    def are_unchanged(self) -> bool:
+        """Return whether the account still has these, and no others."""
+        now = Factors(self.user)
+        return (now.app, now.passkeys) == (self.app, self.passkeys)
+
     @property
     def codes_left(self) -> int:
         return self.user.recovery_codes.unused().count()

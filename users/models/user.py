@@ -46,6 +46,10 @@ class HasRolesError(Exception):
     """The account has roles; they have to be revoked before it can be deleted (M6)."""
 
 
+class AccountChangedError(Exception):
+    """The account is not as it was when somebody proved to be its owner, or gone. Nothing was changed."""
+
+
 class EmailTakenError(Exception):
     """Somebody of this enterprise has the address already."""
 
@@ -261,6 +265,10 @@ class User(BreakGlass, AbstractBaseUser):
         """Return whether this person's password opens nothing any more, since the provider is required (T16)."""
         return self.signs_in_with_password and not self.is_break_glass and self.enterprise.requires_provider(at)
 
+    def may_use_password(self, at: datetime) -> bool:
+        """Return whether the right password opens this account, or gets as far as the second factor."""
+        return self.is_active and self.signs_in_with_password and not self.must_use_provider(at)
+
     @property
     def needs_second_factor(self) -> bool:
         """Whether a password alone is not enough here: a rule of the enterprise, and always one for break-glass."""
@@ -273,6 +281,20 @@ class User(BreakGlass, AbstractBaseUser):
         """
         rows = User.objects.select_for_update(no_key=True, of=("self",)).select_related("enterprise")
         return rows.get(pk=self.pk)
+
+    def lock_to_sign_in(self, at: datetime) -> User:
+        """Lock the account, whose password was right when it was read, and return the row as it is now (T17).
+
+        Raises AccountChangedError when that password opens it no more. Whoever disables or switches the account, or
+        gives it a new password, has done so by now, or waits and ends the session that is begun meanwhile.
+        """
+        try:
+            row = self.lock()
+        except User.DoesNotExist as gone:
+            raise AccountChangedError from gone
+        if not row.may_use_password(at) or row.password != self.password:
+            raise AccountChangedError
+        return row
 
     def sign_in_recorded(self, at: datetime) -> None:
         """Remember when this person last signed in: one UPDATE of one column."""
@@ -303,6 +325,8 @@ class User(BreakGlass, AbstractBaseUser):
         """
         with transaction.atomic():
             enterprise = self.enterprise.lock()
+            # Before what goes with it is looked up: a session that begins just now is either seen, or refused.
+            User.objects.select_for_update().get(pk=self.pk)
             self._not_the_only_break_glass_account()
             if self.role_assignments.exists():
                 raise HasRolesError

@@ -16,12 +16,12 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from users import enrolment, halfway
-from users.arrival import arrive, drill
+from users.arrival import arrive, drill, refuse_changed
 from users.enrolment import Enrolment
 from users.forms.factors import AddApp, AddFactor, AddPasskey
 from users.forms.second_factor import Asked
 from users.halfway import Halfway
-from users.models import Enterprise, FactorRefused, Factors, FactorTakenError, User
+from users.models import AccountChangedError, Enterprise, FactorRefused, Factors, FactorTakenError, User
 from users.throttling import Guess
 from users.views.doors import at_its_own_door
 
@@ -35,7 +35,11 @@ def after_password(request: HttpRequest, user: User, *, wanted: str = "", is_dri
     """Answer somebody whose password was right: ask for the second factor, have one set up, or let them in."""
     factors = Factors(user)
     if not factors and not user.needs_second_factor:
-        return _inside(request, user, wanted, factor="")
+        try:
+            return _inside(request, user, wanted, factors, kind="")
+        except AccountChangedError:
+            refuse_changed(request, user)
+            return _once_more(request, user.enterprise)
     is_drill = is_drill and bool(factors)  # What is not set up cannot be tested: setting it up signs in.
     lasts = halfway.LASTS if factors else halfway.LASTS_TO_ENROL
     response = redirect("users:factor" if factors else "users:enrol", user.enterprise.slug)
@@ -43,16 +47,16 @@ def after_password(request: HttpRequest, user: User, *, wanted: str = "", is_dri
     return response
 
 
-def _inside(request: HttpRequest, user: User, wanted: str, *, factor: str) -> HttpResponse:
-    arrive(request, user, factor)
+def _inside(request: HttpRequest, user: User, wanted: str, factors: Factors, *, kind: str) -> HttpResponse:
+    arrive(request, user, factors, kind)
     response = redirect(wanted or settings.LOGIN_REDIRECT_URL)
     _leave_the_doorstep(request, response, user)
     return response
 
 
-def _drilled(request: HttpRequest, user: User, factor: str) -> HttpResponse:
+def _drilled(request: HttpRequest, user: User, factors: Factors, *, kind: str) -> HttpResponse:
     """Say that the break-glass account works. Whoever is signed in here stays so."""
-    drill(request, user, factor)
+    drill(request, user, factors, kind)
     is_admin = request.user.is_authenticated and request.enterprise == user.enterprise  # type: ignore[attr-defined]
     context = {"enterprise": user.enterprise, "person": user, "is_admin": is_admin}
     response = render(request, "users/drilled.html", context)
@@ -67,24 +71,30 @@ def _leave_the_doorstep(request: HttpRequest, response: HttpResponse, user: User
     enrolment.clear(response)
 
 
+def _once_more(request: HttpRequest, enterprise: Enterprise, *, is_late: bool = True) -> HttpResponse:
+    """Ask for the password again; say why to whoever gave it before."""
+    if is_late:
+        messages.warning(request, _("This took too long, or the account has changed meanwhile. Sign in again."))
+    response = redirect("users:local", enterprise.slug)
+    halfway.clear(response)
+    return response
+
+
 def _is_halfway(view: Callable[[HttpRequest, Halfway], HttpResponse]) -> Callable[[HttpRequest, str], HttpResponse]:
     """Hand the view the half-done sign-in of this browser; without one, the password is asked for once more."""
 
     def asked(request: HttpRequest, enterprise: Enterprise) -> HttpResponse:
-        half = halfway.found(request, enterprise)
-        try:
-            if half is not None:
+        if half := halfway.found(request, enterprise):
+            try:
                 return view(request, half)
-        except (FactorRefused, FactorTakenError):
-            # Completed in another tab, or by somebody who was quicker.
-            pass
+            except (FactorRefused, FactorTakenError):
+                pass  # Completed in another tab, or by somebody who was quicker.
+            except (AccountChangedError, User.DoesNotExist):
+                refuse_changed(request, half.user)
+                return _once_more(request, enterprise)
         if request.user.is_authenticated and request.enterprise == enterprise:  # type: ignore[attr-defined]
             return redirect(settings.LOGIN_REDIRECT_URL)
-        if request.COOKIES.get(halfway.COOKIE):
-            messages.warning(request, _("This took too long, or the account has changed meanwhile. Sign in again."))
-        response = redirect("users:local", enterprise.slug)
-        halfway.clear(response)
-        return response
+        return _once_more(request, enterprise, is_late=halfway.COOKIE in request.COOKIES)
 
     return login_not_required(never_cache(asks_and_acts(at_its_own_door(asked))))
 
@@ -99,8 +109,8 @@ def factor(request: HttpRequest, half: Halfway) -> HttpResponse:
     if asked.tried.is_valid():
         half.complete()
         if half.is_drill:
-            return _drilled(request, half.user, asked.tried.kind)
-        return _inside(request, half.user, half.next, factor=asked.tried.kind)
+            return _drilled(request, half.user, factors, kind=asked.tried.kind)
+        return _inside(request, half.user, half.next, factors, kind=asked.tried.kind)
     context = {"enterprise": half.user.enterprise, "person": half.user, "is_drill": half.is_drill, **asked.context()}
     return render(request, "users/second_factor.html", context)
 
@@ -130,7 +140,7 @@ def _first_factor(
         with transaction.atomic():
             half.complete()
             codes = form.save()
-            arrive(request, user, form.kind)
+            arrive(request, user, Factors(user), form.kind)
         response = render(
             request,
             "users/first_codes.html",

@@ -1,0 +1,197 @@
+"""T17: a local sign-in that meets, at the same moment, whoever shuts the person out. On real connections."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from django.db import connection as database
+from django.db import transaction
+from django.http import HttpResponse
+from django.utils import timezone
+
+from audit.models import Event
+from identity.models import Revision, WaitingSubject
+from tests.cast import Browser, Cast, enable_okta
+from tests.factors import App, enter_password, factor_page, give_app, key_to_copy
+from tests.invitations.switching import switching
+from tests.meanwhile import in_a_thread, waiting_for_a_lock, while_it_waits
+from tests.processes import wait_until
+from users.models import Factors, Session, User
+
+pytestmark = [pytest.mark.servers, pytest.mark.django_db(transaction=True)]
+
+NEW_PASSWORD = "another sentence of mine"
+
+
+@pytest.fixture
+def cast(transactional_db: None) -> Cast:
+    return Cast.assemble()
+
+
+class Setting:
+    """Tomás, who signs in with a password and an app, and what others are about to do."""
+
+    def __init__(self, cast: Cast) -> None:
+        self.cast, self.tomas = cast, cast.tomas
+        self.app: App = give_app(self.tomas)
+        okta = enable_okta(cast.halden, cast.aiko)
+        [self.move] = switching(cast, okta, self.tomas)
+        self.waiting = WaitingSubject.objects.create(
+            connection=okta, issuer=Revision.objects.get().issuer, sub="00u", user=self.tomas, email=self.tomas.email
+        )
+
+
+def disable(setting: Setting) -> None:
+    setting.tomas.disable(timezone.now())
+
+
+def delete(setting: Setting) -> None:
+    setting.tomas.role_assignments.all().delete()
+    setting.tomas.remove()
+
+
+def switch(setting: Setting) -> None:
+    setting.move.redeem(email=setting.tomas.email, at=timezone.now())
+
+
+def link(setting: Setting) -> None:
+    setting.cast.halden.lock()
+    setting.waiting.link(by=setting.cast.aiko, at=timezone.now())
+
+
+def choose_another_password(setting: Setting) -> None:
+    setting.tomas.set_password(NEW_PASSWORD)
+    setting.tomas.save(update_fields=["password"])
+    setting.tomas.sessions.all().delete()
+
+
+def reset_the_second_factor(setting: Setting) -> None:
+    Factors(setting.tomas.lock()).reset()
+    setting.tomas.sessions.all().delete()
+
+
+def replace_the_second_factor(setting: Setting) -> None:
+    setting.tomas.lock()
+    give_app(setting.tomas)
+    setting.tomas.sessions.all().delete()
+
+
+ACTS = [
+    disable,
+    delete,
+    switch,
+    link,
+    choose_another_password,
+    reset_the_second_factor,
+    replace_the_second_factor,
+]
+
+
+def before_the_session(sign_in: Callable[[], HttpResponse], user: User, act: Callable[[], object]) -> HttpResponse:
+    """Do ``act``, and commit it, after everything about the sign-in was checked and before its session is there."""
+
+    def lock() -> None:
+        user.enterprise.lock()
+        user.lock()
+
+    return while_it_waits(sign_in, lock, act)
+
+
+def after_the_last_check(sign_in: Callable[[], HttpResponse], act: Callable[[], object]) -> HttpResponse:
+    """Do ``act`` between the last check of the sign-in and its commit."""
+
+    def change() -> None:
+        try:
+            with transaction.atomic():
+                act()
+        finally:
+            database.close()
+
+    with ThreadPoolExecutor(2) as pool:
+        with transaction.atomic():
+            with database.cursor() as cursor:
+                # Sessions can be read, but the sign-in cannot write its own before this is over.
+                cursor.execute("LOCK TABLE users_session IN SHARE ROW EXCLUSIVE MODE")
+            answer = pool.submit(in_a_thread, sign_in)
+            wait_until(lambda: waiting_for_a_lock() == 1)
+            changing = pool.submit(change)
+            wait_until(lambda: waiting_for_a_lock() == 2 or changing.done())
+        changing.result(10)
+        return answer.result(10)
+
+
+def is_asked_again(answer: HttpResponse) -> bool:
+    return answer.status_code == 302 and answer["Location"] == "/e/halden/local/"
+
+
+@pytest.mark.parametrize("act", ACTS)
+def test_what_comes_between_the_last_check_and_the_session_keeps_it_from_beginning(
+    cast: Cast, act: Callable[[Setting], None]
+) -> None:
+    setting, browser = Setting(cast), Browser(cast.halden)
+    tomas = User.objects.select_related("enterprise").get(pk=cast.tomas.pk)
+    enter_password(browser, tomas)
+    code = setting.app.fresh_code()
+    answer = before_the_session(lambda: browser.post(factor_page(tomas), {"code": code}), tomas, lambda: act(setting))
+    assert is_asked_again(answer)
+    assert not Session.objects.filter(user_id=tomas.pk).exists()
+    assert "the account has changed meanwhile" in browser.get(answer["Location"]).content.decode()
+    assert Event.objects.of(cast.halden).get(action="session:refused").reason == "account_changed"
+
+
+@pytest.mark.parametrize("act", ACTS)
+def test_what_comes_later_waits_and_ends_the_session(cast: Cast, act: Callable[[Setting], None]) -> None:
+    setting, browser = Setting(cast), Browser(cast.halden)
+    tomas = User.objects.select_related("enterprise").get(pk=cast.tomas.pk)
+    enter_password(browser, tomas)
+    code = setting.app.fresh_code()
+    answer = after_the_last_check(lambda: browser.post(factor_page(tomas), {"code": code}), lambda: act(setting))
+    assert answer["Location"] == "/"
+    assert not Session.objects.filter(user_id=tomas.pk).exists()
+    assert browser.get("/account/").status_code == 302
+
+
+@pytest.mark.parametrize("act", [disable, delete, choose_another_password])
+def test_so_it_is_while_the_first_second_factor_is_set_up(cast: Cast, act: Callable[[Setting], None]) -> None:
+    setting, browser = Setting(cast), Browser(cast.halden)
+    tomas = User.objects.select_related("enterprise").get(pk=cast.tomas.pk)
+    Factors(tomas).reset()
+    page = browser.get(enter_password(browser, tomas)["Location"])
+    code = key_to_copy(page).code()
+    answer = before_the_session(
+        lambda: browser.post("/e/halden/local/enrol/", {"code": code}), tomas, lambda: act(setting)
+    )
+    assert is_asked_again(answer)
+    assert not Session.objects.filter(user_id=tomas.pk).exists()
+    assert not Factors(tomas)
+
+
+@pytest.mark.parametrize("act", [disable, delete, choose_another_password, replace_the_second_factor])
+def test_so_it_is_with_a_password_alone(cast: Cast, act: Callable[[Setting], None]) -> None:
+    """Also when a second factor is set up just then: the password alone was not meant to be enough any more."""
+    setting, browser = Setting(cast), Browser(cast.halden)
+    cast.halden.is_second_factor_required = False
+    cast.halden.save()
+    tomas = User.objects.select_related("enterprise").get(pk=cast.tomas.pk)
+    Factors(tomas).reset()
+    answer = before_the_session(lambda: enter_password(browser, tomas), tomas, lambda: act(setting))
+    assert is_asked_again(answer)
+    assert not Session.objects.filter(user_id=tomas.pk).exists()
+
+
+def test_a_drill_does_not_count_when_the_account_is_disabled_meanwhile(cast: Cast) -> None:
+    """T16: nothing is known to work that is not there any more."""
+    cast.aiko.is_break_glass = True
+    cast.aiko.save()
+    app, browser = give_app(cast.ingrid), Browser(cast.halden)
+    ingrid = User.objects.select_related("enterprise").get(pk=cast.ingrid.pk)
+    enter_password(browser, ingrid, path="/e/halden/local/?drill")
+    code = app.fresh_code()
+    answer = before_the_session(
+        lambda: browser.post(factor_page(ingrid), {"code": code}), ingrid, lambda: cast.ingrid.disable(timezone.now())
+    )
+    assert is_asked_again(answer)
+    ingrid.refresh_from_db()
+    assert ingrid.break_glass_tested_at is None
