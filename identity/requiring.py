@@ -19,7 +19,7 @@ from audit.models import Result, record
 from identity.models import Connection
 from users.forms.acts import fresh_access
 from users.http import ConsoleRequest
-from users.models import Enterprise, LastAdminError, Method, User, keep_an_admin
+from users.models import Enterprise, LastAdminError, Method, User, enterprise_admins, keep_an_admin
 from users.models.break_glass import TEST_LASTS
 from users.tasks import post_to_all
 
@@ -106,12 +106,16 @@ class RequireProvider(forms.Form):
         return Condition(False, text, url, _("Sign in with %(provider)s") % self._said)
 
     def _break_glass_works(self) -> Condition:
-        accounts = User.objects.of(self.enterprise).break_glass_tested(self.now - TEST_LASTS)
+        # Whoever has lost the role gets in, and can repair nothing.
+        accounts = enterprise_admins(self.enterprise).break_glass_tested(self.now - TEST_LASTS)
         if tested := accounts.order_by("-break_glass_tested_at").first():
             return Condition(
                 True, _("The break-glass account of %(name)s was tested in the last 90 days.") % {"name": tested.label}
             )
-        text = _("No break-glass account was tested in the last 90 days. Test one, to know that it works.")
+        text = _(
+            "No break-glass account of an Enterprise Admin was tested in the last 90 days. "
+            "Test one, to know that it works."
+        )
         return Condition(False, text, reverse("users:break_glass"), _("Test a break-glass account"))
 
     @property

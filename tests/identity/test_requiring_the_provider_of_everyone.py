@@ -21,6 +21,7 @@ from users.tasks import remind_of_requirement
 pytestmark = pytest.mark.servers
 
 PAGE = "/advanced/identity-provider/required/"
+UNTESTED = "No break-glass account of an Enterprise Admin was tested in the last 90 days."
 
 
 @pytest.fixture
@@ -202,7 +203,15 @@ def test_it_is_refused_without_a_fresh_sign_in_through_the_connection(journey: J
 
 def test_it_is_refused_when_nobody_knows_whether_the_break_glass_account_works(journey: Journey, aiko: Browser) -> None:
     User.objects.filter(pk=journey.cast.ingrid.pk).update(break_glass_tested_at=timezone.now() - timedelta(days=91))
-    refused(aiko, "No break-glass account was tested in the last 90 days.")
+    refused(aiko, UNTESTED)
+
+
+def test_it_is_refused_when_the_tested_break_glass_account_is_no_enterprise_admin_any_more(
+    journey: Journey, aiko: Browser
+) -> None:
+    """T16: it gets in, and can repair nothing."""
+    journey.cast.ingrid.role_assignments.all().delete()
+    refused(aiko, UNTESTED)
 
 
 def test_it_is_refused_with_an_untested_or_disabled_connection(journey: Journey, aiko: Browser) -> None:
