@@ -22,7 +22,7 @@ from console.templatetags.gatehouse import exact_time
 from identity.models import Connection, Provider
 from invitations.models import Move
 from users.access import Permission
-from users.models import Enterprise, Method, User
+from users.models import Enterprise, Method, Session, User
 
 
 @dataclass(frozen=True)
@@ -170,40 +170,42 @@ class Banner:
 
 
 def _banners(request: HttpRequest) -> list[Banner]:
-    """Return the most serious one there is: one at a time is read."""
+    """Return what is to be known of this session, the most serious of it, and then what is to be done about it."""
     user = request.user
     if not isinstance(user, User) or not user.is_authenticated:
         return []
-    if not user.is_email_confirmed:
-        return [
-            Banner(
-                _("Confirm your email."),
-                _("A link is on its way to %(email)s. Until you have pressed the button behind it, invitations wait.")
-                % {"email": user.email},
-                "mail-warning",
-                post_url=reverse("users:send_confirmation"),
-                post_text=_("Send it again"),
-            )
-        ]
-    row = request.session.row  # type: ignore[attr-defined]
+    row: Session = request.session.row  # type: ignore[attr-defined]
+    return [banner for banner in (_of_session(row, user), _of_email(user)) if banner]
+
+
+def _of_session(row: Session, user: User) -> Banner | None:
+    if row.method == Method.BREAK_GLASS:
+        return Banner(
+            _("You are signed in with the break-glass account."),
+            _("All Enterprise Admins have been told. The session is short; sign out when the repair is done."),
+            "life-buoy",
+        )
     begins = row.enterprise.provider_required_from
     if begins and user.signs_in_with_password and not user.is_break_glass:
-        return [
-            Banner(
-                _("Passwords stop working on %(at)s.") % {"at": exact_time(begins)},
-                _("Everyone then signs in with the identity provider. An administrator switches your account."),
-                "key-round",
-            )
-        ]
-    if row.method == Method.BREAK_GLASS:
-        return [
-            Banner(
-                _("You are signed in with the break-glass account."),
-                _("All Enterprise Admins have been told. The session is short; sign out when the repair is done."),
-                "life-buoy",
-            )
-        ]
-    return []
+        return Banner(
+            _("Passwords stop working on %(at)s.") % {"at": exact_time(begins)},
+            _("Everyone then signs in with the identity provider. An administrator switches your account."),
+            "key-round",
+        )
+    return None
+
+
+def _of_email(user: User) -> Banner | None:
+    if user.is_email_confirmed:
+        return None
+    return Banner(
+        _("Confirm your email."),
+        _("A link is on its way to %(email)s. Until you have pressed the button behind it, invitations wait.")
+        % {"email": user.email},
+        "mail-warning",
+        post_url=reverse("users:send_confirmation"),
+        post_text=_("Send it again"),
+    )
 
 
 @compiled
