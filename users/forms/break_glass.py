@@ -57,6 +57,11 @@ class AddBreakGlass(forms.Form):
         self.fields["who"].choices = [*choices, (NEW, _("A new account"))]  # type: ignore[attr-defined]
         self.initial["who"] = choices[0][0] if choices else NEW
 
+    @staticmethod
+    def is_for(access: Access) -> bool:
+        """Return whether this may be done: who is one is an Enterprise Admin, and nobody gives what they do not have."""
+        return access.may_give(Role.ENTERPRISE_ADMIN, None, Permission.GIVE_ROLES)
+
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
         if data.get("who") == NEW:
@@ -85,6 +90,8 @@ class AddBreakGlass(forms.Form):
             with transaction.atomic():
                 enterprise = self.request.enterprise.lock()
                 access = fresh_access(self.request, enterprise)
+                if not self.is_for(access):
+                    raise PermissionDenied
                 is_new = self.cleaned_data["who"] == NEW
                 # Before it is one of them.
                 tell_admins(enterprise, "break_glass_changed", what="added", account=self._label, by=access.user.label)
@@ -122,8 +129,6 @@ class AddBreakGlass(forms.Form):
         return user
 
     def _created(self, enterprise: Enterprise, access: Access) -> User:
-        if not access.may_give(Role.ENTERPRISE_ADMIN, None, Permission.GIVE_ROLES):
-            raise PermissionDenied  # The new account is one, and nobody gives what they do not have.
         if User.objects.of(enterprise).break_glass().count() >= MOST_BREAK_GLASS:
             raise BreakGlassFullError
         now = timezone.now()
