@@ -176,6 +176,7 @@ class OIDCBackend(OIDCAuthenticationBackend):
         email. The enterprise's row stays locked from here to the commit, so that an administrator is left (M7).
         """
         connection, move = self.proof.connection, self.proof.move
+        connection.enterprise.lock()  # Before the connection, as administrators do: or each waits for the other.
         if not self.is_still_serving():
             raise SignInRefused(Reason.CONNECTION_CHANGED, claims=claims, move=move)
         if move is None or move.connection_id != connection.pk:

@@ -21,6 +21,8 @@ from identity import rotation
 from identity.issuers import WrongIssuer, read_issuer
 from identity.models import EDITED, ClientAuthentication, Connection, Provider, Revision
 from identity.news import tell_admins
+from users.access import Permission
+from users.forms.acts import fresh_access
 from users.forms.fields import EmailField
 from users.http import ConsoleRequest
 from users.models import Organization
@@ -402,7 +404,11 @@ def keep(
     notes: list[str],
     expires_on: date | None = None,
 ) -> Saved:
-    """Write what differs from the newest revision as a new one, audit it and tell the Enterprise Admins."""
+    """Write what differs from the newest revision as a new one, audit it and tell the Enterprise Admins.
+
+    Within the caller's transaction. Raises PermissionDenied for somebody who may not by now.
+    """
+    fresh_access(request, request.enterprise.lock(), Permission.MANAGE_CONNECTIONS)
     latest, now = connection.latest, timezone.now()
     changed = _changed(latest, values, secret)
     is_cleared = bool(latest and latest.has_secret and secret is None and values["issuer"] != latest.issuer)

@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy
 from audit.actions import Action
 from audit.models import Result, record
 from identity.models import Connection
+from users.access import Permission
 from users.forms.acts import fresh_access
 from users.http import ConsoleRequest
 from users.models import Enterprise, LastAdminError, Method, User, enterprise_admins, keep_an_admin
@@ -127,7 +128,7 @@ class RequireProvider(forms.Form):
         try:
             with transaction.atomic():
                 enterprise = self.enterprise.lock()
-                access = fresh_access(self.request, enterprise)
+                access = fresh_access(self.request, enterprise, Permission.MANAGE_CONNECTIONS)
                 if enterprise.provider_required_from is not None:
                     return self._refuse("required_already", self._required_already(enterprise))
                 if not self.is_possible:
@@ -163,7 +164,7 @@ def release(request: ConsoleRequest) -> datetime | None:
     """Let passwords go on, on record; return from when they would not have, or None when nothing was required."""
     with transaction.atomic():
         enterprise = request.enterprise.lock()
-        fresh_access(request, enterprise)
+        fresh_access(request, enterprise, Permission.MANAGE_CONNECTIONS)
         was = enterprise.provider_required_from
         if was is not None:
             enterprise.release_from_provider()

@@ -166,7 +166,7 @@ class InviteForm(forms.Form):
         try:
             with transaction.atomic():
                 # Asked again under the lock: the role, and the right to give it, may have changed since.
-                access = fresh_access(request, self.enterprise.lock())
+                access = fresh_access(request, self.enterprise.lock(), Permission.INVITE_PEOPLE)
                 role = access.role_as_shown(values["role"].as_shown)
                 if not access.may_give(role, values["organization"]):
                     raise PermissionDenied

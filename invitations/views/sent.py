@@ -120,7 +120,7 @@ def revoke(request: ConsoleRequest, pk: str) -> HttpResponse:
     invitation = _invitation_or_404(request, pk)
     try:
         with transaction.atomic():
-            access = fresh_access(request, request.enterprise.lock())
+            access = fresh_access(request, request.enterprise.lock(), Permission.INVITE_PEOPLE)
             if _mine(request).with_reach(access).filter(pk=pk, is_beyond=True).exists():
                 raise PermissionDenied
             invitation.revoke(by=request.user, at=timezone.now())

@@ -68,16 +68,19 @@ REFUSALS: dict[type[Exception], tuple[str, str | Promise]] = {
 }
 
 
-def fresh_access(request: ConsoleRequest, enterprise: Enterprise) -> Access:
-    """Read again, with the enterprise's row locked, who asks and what they may do.
+def fresh_access(request: ConsoleRequest, enterprise: Enterprise, permission: Permission) -> Access:
+    """Read again, with the enterprise's row locked, who asks and what they may do: the gate once more.
 
-    Somebody who was disabled or lost a role a moment ago, by an act this one waited for, is refused.
+    Raises PermissionDenied for somebody who was disabled, or lost ``permission``, by an act this one waited for (T15).
     """
     actor = User.objects.of(enterprise).filter(pk=request.user.pk).first()
     if actor is None or not actor.is_active:
         raise PermissionDenied
     actor.enterprise = enterprise
-    return Access.of(actor)
+    access = Access.of(actor)
+    if not access.may(permission):
+        raise PermissionDenied
+    return access
 
 
 class Act(forms.Form):
@@ -150,7 +153,7 @@ class Act(forms.Form):
         try:
             with transaction.atomic():
                 enterprise = self.request.enterprise.lock()
-                access = fresh_access(self.request, enterprise)
+                access = fresh_access(self.request, enterprise, self.permission)
                 person = access.person_or_404(self.person.pk, self.permission)
                 if self.is_own and not self.is_for_own_account:
                     raise OwnAccountError

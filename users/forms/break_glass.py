@@ -59,7 +59,7 @@ class AddBreakGlass(forms.Form):
 
     @staticmethod
     def is_for(access: Access) -> bool:
-        """Return whether this may be done: who is one is an Enterprise Admin, and nobody gives what they do not have."""
+        """Return whether this may be done: each of them is an Enterprise Admin, which only Enterprise Admins make."""
         return access.may_give(Role.ENTERPRISE_ADMIN, None, Permission.GIVE_ROLES)
 
     def clean(self) -> dict[str, Any]:
@@ -89,7 +89,7 @@ class AddBreakGlass(forms.Form):
         try:
             with transaction.atomic():
                 enterprise = self.request.enterprise.lock()
-                access = fresh_access(self.request, enterprise)
+                access = fresh_access(self.request, enterprise, Permission.MANAGE_SIGN_IN)
                 if not self.is_for(access):
                     raise PermissionDenied
                 is_new = self.cleaned_data["who"] == NEW

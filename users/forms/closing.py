@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy
 
 from audit.actions import Action
 from audit.models import Event, Result, record
+from users.access import Permission
 from users.forms.acts import fresh_access
 from users.forms.fields import NameField
 from users.http import ConsoleRequest
@@ -78,7 +79,7 @@ class CloseEnterprise(forms.Form):
         row = self.request.session.row
         try:
             with transaction.atomic():
-                access = fresh_access(self.request, self.enterprise.lock())
+                access = fresh_access(self.request, self.enterprise.lock(), Permission.CLOSE_ENTERPRISE)
                 self.enterprise.close(by=access.user, at=self.now, keeping=row)
                 record(
                     Action.ENTERPRISE_CLOSED,
@@ -104,7 +105,7 @@ class ReopenEnterprise(forms.Form):
         """Open it again, tell every Enterprise Admin, and return whether it was done."""
         try:
             with transaction.atomic():
-                access = fresh_access(self.request, self.enterprise.lock())
+                access = fresh_access(self.request, self.enterprise.lock(), Permission.CLOSE_ENTERPRISE)
                 self.enterprise.reopen()
                 record(
                     Action.ENTERPRISE_REOPENED,

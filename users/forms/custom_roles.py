@@ -209,7 +209,7 @@ class RoleForm(forms.Form):
         try:
             with transaction.atomic():
                 enterprise = self.request.enterprise.lock()
-                access = fresh_access(self.request, enterprise)
+                access = fresh_access(self.request, enterprise, Permission.MANAGE_ROLES)
                 if not access.may_define(self.chosen):
                     raise PermissionDenied
                 return self._change(access) if self.role else self._create(access)
@@ -297,7 +297,7 @@ class DeleteRole(forms.Form):
         """Delete it, and return whether it was; a deliberate no is an error of the form, and in the audit log."""
         try:
             with transaction.atomic():
-                access = fresh_access(self.request, self.request.enterprise.lock())
+                access = fresh_access(self.request, self.request.enterprise.lock(), Permission.MANAGE_ROLES)
                 role = CustomRole.objects.of(self.request.enterprise).filter(pk=self.role.pk).first()
                 if role is None:
                     raise Http404
@@ -341,7 +341,7 @@ class RevokeFromEveryone(forms.Form):
     def save(self) -> None:
         """Revoke it from everyone within reach, in as many statements as there are places."""
         with transaction.atomic():
-            access = fresh_access(self.request, self.request.enterprise.lock())
+            access = fresh_access(self.request, self.request.enterprise.lock(), Permission.GIVE_ROLES)
             given = list(self._revocable(access).select_related("user", "organization"))
             self.people = len({assignment.user_id for assignment in given})
             by_place: defaultdict[str, list[User]] = defaultdict(list)

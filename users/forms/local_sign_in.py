@@ -9,6 +9,8 @@ from django.utils.translation import gettext_lazy
 
 from audit.actions import Action
 from audit.models import record
+from users.access import Permission
+from users.forms.acts import fresh_access
 from users.http import ConsoleRequest
 from users.models import User
 
@@ -45,6 +47,7 @@ class LocalSignInRules(forms.Form):
         wanted = self.cleaned_data["second_factor"] == REQUIRED
         with transaction.atomic():
             enterprise = self.request.enterprise.lock()
+            fresh_access(self.request, enterprise, Permission.MANAGE_SIGN_IN)
             if enterprise.is_second_factor_required == wanted:
                 return
             self.request.enterprise.is_second_factor_required = wanted

@@ -141,7 +141,7 @@ class RoleForMany(forms.Form):
         """
         try:
             with transaction.atomic():
-                access = fresh_access(self.request, self.request.enterprise.lock())
+                access = fresh_access(self.request, self.request.enterprise.lock(), Permission.GIVE_ROLES)
                 role = access.role_as_shown(self.cleaned_data["role"].as_shown)
                 ids = [one.person.pk for one in self.to_do]
                 within_reach = set(access.people(Permission.GIVE_ROLES).filter(pk__in=ids).values_list("pk", flat=True))

@@ -16,6 +16,8 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from audit.actions import Action
 from audit.models import record
+from users.access import Permission
+from users.forms.acts import fresh_access
 from users.http import ConsoleRequest
 from users.models import Enterprise, Session
 from users.models.enterprise import IDLE_MINUTES, REAUTHENTICATE_MINUTES, REPROVE_MINUTES, SESSION_HOURS
@@ -116,7 +118,7 @@ class SessionLimitsForm(forms.ModelForm):
         if not changed:
             return wanted
         with transaction.atomic():
-            wanted.lock()
+            fresh_access(self.request, wanted.lock(), Permission.SET_SESSION_LIMITS)
             effect = self.effect
             wanted.save(update_fields=LIMITS)
             sessions = Session.objects.of(wanted)
