@@ -132,8 +132,11 @@ def switch_email(request: HttpRequest, pk: str) -> HttpResponse:
     if found.user is None or found.step not in (Step.REVOKE, Step.FREE):
         return _moved_on(request, pk)
     form = ChangeEmail(request, found.user)
+    is_valid = form.is_valid()
+    if is_valid and form.needs_proof and (question := proof_asked(request)):
+        return question
     with transaction.atomic():
-        if not (form.is_valid() and form.save()):
+        if not (is_valid and form.save()):
             return _steps(request, found, form, status=422)
         found.moved_to = form.cleaned_data["email"]
         found.save(update_fields=["moved_to"])

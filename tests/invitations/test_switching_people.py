@@ -11,6 +11,7 @@ from audit.models import Event
 from identity.models import Connection
 from invitations.models import Invitation, Step, Switch
 from tests.cast import PASSWORD, Browser, Cast, browser_of, long_ago, make_user
+from tests.proving import confirm, is_asked
 from users.models import Role, RoleAssignment, User
 
 pytestmark = pytest.mark.servers
@@ -96,6 +97,19 @@ def test_the_old_account_can_keep_its_password_under_another_address(cast: Cast,
     assert cast.tomas.check_password(PASSWORD)
     assert switch.invitation.email == "tomas.herrera@halden.example"
     assert switch.invitation.user != cast.tomas
+
+
+def test_freeing_the_address_asks_for_a_recent_sign_in(cast: Cast, okta: Connection) -> None:
+    """T5: as on the page of the person, since links to choose a password go to the new one."""
+    browser = browser_of(cast.aiko)
+    switch = begin(browser, cast.tomas)
+    long_ago(cast.aiko)
+    question = browser.post(f"{PAGE}{switch.pk}/email/", {"email": "tomas.old@halden.example"})
+    assert is_asked(question)
+    assert not Switch.objects.get(pk=switch.pk).moved_to
+    assert confirm(browser, question)["Location"] == f"{PAGE}{switch.pk}/"
+    cast.tomas.refresh_from_db()
+    assert cast.tomas.email == Switch.objects.get(pk=switch.pk).moved_to == "tomas.old@halden.example"
 
 
 def test_an_address_somebody_has_is_refused_with_its_reason(cast: Cast, okta: Connection) -> None:

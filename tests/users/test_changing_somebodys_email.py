@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from audit.models import Event
-from tests.cast import Cast, browser_of, make_user
+from tests.cast import Cast, browser_of, enable_okta, long_ago, make_user
+from tests.proving import confirm, is_asked
 from users.letters import write
 from users.models import OutgoingEmail, User
 
@@ -45,6 +46,35 @@ def test_changing_the_break_glass_email_frees_its_address(cast: Cast) -> None:
     make_user(cast.halden, "Ingrid Solberg", "ingrid.solberg@halden.example")
     cast.ingrid.refresh_from_db()
     assert cast.ingrid.is_break_glass
+
+
+def test_it_asks_for_a_recent_sign_in_and_then_does_what_was_asked(cast: Cast) -> None:
+    """T5: whoever reads the emails to an account with a password can choose a new one."""
+    aiko = browser_of(cast.aiko)
+    long_ago(cast.aiko)
+    question = aiko.post(f"/users/{cast.tomas.pk}/email/", {"email": "t.herrera@halden.example"})
+    assert is_asked(question)
+    cast.tomas.refresh_from_db()
+    assert cast.tomas.email == "tomas.herrera@halden.example"
+    assert confirm(aiko, question)["Location"] == f"/users/{cast.tomas.pk}/"
+    cast.tomas.refresh_from_db()
+    assert cast.tomas.email == "t.herrera@halden.example"
+
+
+def test_what_cannot_be_done_is_said_first(cast: Cast) -> None:
+    aiko = browser_of(cast.aiko)
+    long_ago(cast.aiko)
+    taken = {"email": "marcus.feld@halden.example"}
+    assert aiko.post(f"/users/{cast.tomas.pk}/email/", taken).status_code == 422
+
+
+def test_it_does_not_ask_where_no_emailed_link_opens_the_account(cast: Cast) -> None:
+    cast.tomas.connection = enable_okta(cast.halden, cast.aiko)
+    cast.tomas.save()
+    aiko = browser_of(cast.aiko)
+    long_ago(cast.aiko)
+    changed = aiko.post(f"/users/{cast.tomas.pk}/email/", {"email": "t.herrera@halden.example"})
+    assert changed["Location"] == f"/users/{cast.tomas.pk}/"
 
 
 @pytest.mark.parametrize(

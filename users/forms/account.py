@@ -18,7 +18,7 @@ from audit.models import client_address, printable, record
 from users.forms.fields import CurrentPasswordField, NameField, NewPasswordField
 from users.models import Session, Throttle, User
 from users.sessions import device_name
-from users.tasks import post_email
+from users.tasks import post_email, tell_admins
 
 TRIES_AT_THE_CURRENT_PASSWORD = 5
 
@@ -72,7 +72,10 @@ class NewPasswordForm(forms.Form):
         return password
 
     def save(self, request: HttpRequest, *, keep: Session | None = None) -> None:
-        """Set the password, end every session but ``keep``, and tell the owner by email."""
+        """Set the password, end every session but ``keep``, and tell the owner by email.
+
+        Every Enterprise Admin is told of a break-glass account's.
+        """
         user = self.user
         user.set_password(self.cleaned_data["password"])
         with transaction.atomic():
@@ -87,10 +90,19 @@ class NewPasswordForm(forms.Form):
                 target=user,
                 sessions_ended=ended,
             )
+            address = client_address(request)
+            if user.is_break_glass:
+                tell_admins(
+                    user.enterprise,
+                    "break_glass_changed",
+                    what="password_changed",
+                    account=user.label,
+                    address=address,
+                )
             post_email(
                 "password_changed",
                 user=user,
-                address=client_address(request),
+                address=address,
                 device=printable(device_name(request.headers.get("User-Agent", "")), 120),
             )
 

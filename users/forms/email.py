@@ -16,7 +16,7 @@ from users.forms.acts import Act
 from users.forms.fields import EmailField
 from users.http import ConsoleRequest
 from users.models import EmailTakenError, Status, User, fold_email
-from users.tasks import post_email
+from users.tasks import post_email, tell_admins
 
 
 class ChangeEmail(Act):
@@ -58,6 +58,11 @@ class ChangeEmail(Act):
             "email": self.cleaned_data["email"]
         }
 
+    @property
+    def needs_proof(self) -> bool:
+        """Whoever reads the emails to an account with a password can choose a new one."""
+        return self.person.signs_in_with_password
+
     def clean_email(self) -> str:
         email: str = self.cleaned_data["email"]
         if email == self.person.email:
@@ -85,6 +90,14 @@ class ChangeEmail(Act):
             self.add_error("email", self._taken)
             return
         self.record(before=old, after=new)
+        if person.is_break_glass:
+            tell_admins(
+                person.enterprise,
+                "break_glass_changed",
+                what="email_changed",
+                account=person.label,
+                by=access.user.label,
+            )
         told = {"before": old, "after": new, "by": access.user.label}
         for address in [new] if is_same else [old, new]:
             post_email("email_changed", user=person, to=address, **told)

@@ -38,6 +38,7 @@ from users.models.factor import MOST_PASSKEYS, step_of
 from users.notices import tell_owner
 from users.passkeys import LONGEST_ANSWER, Registered
 from users.sessions import device_name
+from users.tasks import tell_admins
 
 
 class AddFactor(forms.Form):
@@ -293,3 +294,11 @@ class ResetFactors(Act):
         person.sessions.all().delete()
         self.record(factors=kinds)
         tell_owner(person, "reset", self.request, by=access.user.label)
+        if person.is_break_glass:
+            tell_admins(
+                person.enterprise,
+                "break_glass_changed",
+                what="factors_reset",
+                account=person.label,
+                by=access.user.label,
+            )
