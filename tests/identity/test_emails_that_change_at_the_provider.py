@@ -90,6 +90,18 @@ def test_an_administrator_keeps_the_old_address_until_the_provider_names_yet_ano
     assert dana(journey).has_email_to_decide
 
 
+def test_a_difference_to_a_new_address_is_to_be_decided_anew(journey: Journey) -> None:
+    """Also while the provider goes on naming the same: what was kept was another address."""
+    renamed(journey)
+    journey.sign_in()
+    aiko = browser_of(journey.cast.aiko)
+    aiko.post(f"/users/{journey.dana.pk}/email/keep/")
+    aiko.post(f"/users/{journey.dana.pk}/email/", {"email": "dana.third@halden.example"})
+    journey.sign_in()
+    assert dana(journey).has_email_to_decide
+    assert "Okta says" in aiko.get(f"/users/{journey.dana.pk}/").content.decode()
+
+
 def test_a_difference_that_is_over_is_forgotten(journey: Journey) -> None:
     renamed(journey)
     journey.sign_in()

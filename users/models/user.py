@@ -361,16 +361,21 @@ class User(BreakGlass, AbstractBaseUser):
         self.moves.forget(self.label)
 
     def change_email(self, email: str) -> None:
-        """Give the account another address, to be confirmed again. Raises EmailTakenError; then nothing is changed."""
-        old = self.email, self.email_confirmed_at, self.provider_email
-        self.email, self.email_confirmed_at = email, None
+        """Give the account another address, to be confirmed again. Raises EmailTakenError; then nothing is changed.
+
+        That the one before was kept beside the provider's decides nothing about this one.
+        """
+        old = self.email, self.email_confirmed_at, self.provider_email, self.is_email_kept
+        self.email, self.email_confirmed_at, self.is_email_kept = email, None, False
         if fold_email(email) == fold_email(self.provider_email):
             self.provider_email = ""
         try:
             with transaction.atomic():
-                self.save(update_fields=["email", "email_folded", "email_confirmed_at", "provider_email"])
+                self.save(
+                    update_fields=["email", "email_folded", "email_confirmed_at", "provider_email", "is_email_kept"]
+                )
         except IntegrityError as error:  # The constraint decides, so that two changes at once cannot both win.
-            self.email, self.email_confirmed_at, self.provider_email = old
+            self.email, self.email_confirmed_at, self.provider_email, self.is_email_kept = old
             raise EmailTakenError from error
 
     def hear_email(self, email: str) -> bool:
