@@ -183,13 +183,19 @@ class Switch(models.Model):
         return invitation
 
     def give_up(self, *, by: User, at: datetime) -> None:
-        """Give back what was revoked, and forget the switch. Raises NotReady once the account is gone."""
+        """Give back what was revoked, as long as the account is there, and forget the switch.
+
+        Raises NotReady once the account is gone and its person invited again: that is to be revoked, or deleted.
+        """
         with transaction.atomic():
-            if self.user is None:
+            found = Switch.objects.select_for_update(of=("self",)).select_related("user", "enterprise")
+            fresh = found.filter(pk=self.pk).first()
+            if fresh is None or (fresh.user is None and fresh.invited_at):
                 raise NotReady
-            self.user.enterprise = self.enterprise
-            for place in self._places_given_by(by) if self.roles else []:
-                RoleAssignment.objects.give(
-                    user=self.user, role=place.role, organization=place.organization, by=by, at=at
-                )
-            self.delete()
+            if fresh.user is not None:
+                fresh.user.enterprise = fresh.enterprise
+                for place in fresh._places_given_by(by) if fresh.roles else []:
+                    RoleAssignment.objects.give(
+                        user=fresh.user, role=place.role, organization=place.organization, by=by, at=at
+                    )
+            fresh.delete()

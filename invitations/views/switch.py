@@ -169,7 +169,7 @@ def switch_invite(request: HttpRequest, pk: str) -> HttpResponse:
 @allowed(Permission.MIGRATE_PEOPLE)
 @require_POST
 def switch_give_up(request: HttpRequest, pk: str) -> HttpResponse:
-    """Leave everything as it was, as long as the account is there."""
+    """Leave everything as it was, as long as the account is there; and afterwards keep nothing of who it was."""
     request = cast(ConsoleRequest, request)
     found = _switch_or_404(request, pk)
     given_back = found.to_give_back
@@ -185,7 +185,10 @@ def switch_give_up(request: HttpRequest, pk: str) -> HttpResponse:
             found.give_up(by=request.user, at=timezone.now())
     except NotReady:
         return _moved_on(request, pk)
-    messages.success(request, _("%(name)s stays with a password, with all roles.") % {"name": str(found)})
+    if found.user:
+        messages.success(request, _("%(name)s stays with a password, with all roles.") % {"name": str(found)})
+    else:
+        messages.success(request, _("%(name)s is not invited again, and forgotten here.") % {"name": str(found)})
     return redirect("invitations:migrate")
 
 

@@ -147,6 +147,29 @@ def test_stopping_after_the_address_was_freed_gives_the_roles_back_after_a_proof
     assert event.details["roles"] == ["Enterprise Admin, whole enterprise", "Manager, Rotterdam"]
 
 
+def test_when_the_account_is_gone_and_nobody_invites_again_it_can_be_forgotten(cast: Cast, okta: Connection) -> None:
+    """Else the email, the name and the roles of somebody who was deleted would stay for ever."""
+    browser = browser_of(cast.aiko)
+    switch = press(browser, press(browser, begin(browser, cast.tomas), "revoke"), "delete")
+    page = browser.get(f"{PAGE}{switch.pk}/")
+    assert f"{PAGE}{switch.pk}/give-up/" in page.text
+    assert "Invite nobody, and forget the address" in page.text
+    answer = browser.post(f"{PAGE}{switch.pk}/give-up/", follow=True)
+    assert "Tomás Herrera is not invited again, and forgotten here." in answer.text
+    assert not Switch.objects.exists()
+    assert not User.objects.with_email("tomas.herrera@halden.example").exists()
+
+
+def test_who_is_invited_again_is_not_forgotten_by_a_page_that_was_open_before(cast: Cast, okta: Connection) -> None:
+    browser = browser_of(cast.aiko)
+    switch = press(browser, press(browser, begin(browser, cast.tomas), "revoke"), "delete")
+    switch = press(browser, switch, "invite")
+    page = browser.post(f"{PAGE}{switch.pk}/give-up/", follow=True)
+    assert "That step is not the next one." in page.text
+    assert Switch.objects.get() == switch
+    assert Invitation.objects.get().user == User.objects.with_email("tomas.herrera@halden.example").get()
+
+
 def test_what_was_revoked_on_another_page_comes_back_on_record_too(cast: Cast, okta: Connection) -> None:
     viewer = RoleAssignment.objects.create(enterprise=cast.halden, user=cast.tomas, role=Role.VIEWER)
     browser = browser_of(cast.aiko)
