@@ -37,6 +37,11 @@ class Forgotten:
                 found |= Q(**{f"{column}__icontains": word})
         return found
 
+    def is_sought_by(self, search: str) -> bool:
+        """Return whether ``search`` is as much of one of these addresses as tells whose it is."""
+        sought = search.strip().casefold()
+        return sought.find("@") > 0 and any(sought in email.casefold() for email in self.emails)
+
     def label_for(self, text: str) -> str:
         """Return a label with the person's own in place of an address."""
         return self._pattern.sub(lambda _found: self.label, text)

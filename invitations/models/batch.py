@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from audit.actions import Action
+from audit.forgetting import GONE, Forgotten
 from audit.ids import new_id
 from audit.models import record_each
 from invitations.models.choice import Choice
@@ -44,6 +45,19 @@ class BatchQuerySet(models.QuerySet["Batch"]):
     def unfinished(self) -> BatchQuerySet:
         """Keep those that still have something to do themselves; not those that wait for people."""
         return self.exclude(doing=Doing.NOTHING)
+
+    def forget(self, whom: Forgotten) -> None:
+        """Take the addresses of a person who is deleted out of what batches are called, say, and were chosen by."""
+        changed = []
+        for batch in self.filter(whom.standing_in("name", "message") | models.Q(chosen__text__icontains="@")):
+            text = batch.chosen.get("text", "")
+            left = GONE if whom.is_sought_by(text) else whom.left_of(text)
+            if left != text:
+                batch.name = batch.name.replace(text, left)
+                batch.chosen["text"] = left
+            batch.name, batch.message = whom.left_of(batch.name), whom.left_of(batch.message)
+            changed.append(batch)
+        Batch.objects.bulk_update(changed, ["name", "message", "chosen"])
 
 
 class Batch(models.Model):

@@ -13,7 +13,7 @@ from django.utils import timezone
 from audit.models import Event, Result, record
 from identity.models import Connection, Grant, Subject, WaitingSubject
 from identity.refused import Reason
-from invitations.models import Batch, Invitation, Move, Switch
+from invitations.models import Batch, Choice, Invitation, Move, Switch
 from tests.cast import Cast, browser_of, enable_okta, make_user
 from users.models import LastAdminError, Method, OutgoingEmail, Role, Session, User
 
@@ -62,7 +62,10 @@ def _kari(cast: Cast, okta: Connection) -> User:
     OutgoingEmail.objects.create(
         enterprise=cast.halden, user=kari, name="email_changed", context={"to": OLD_EMAIL, "before": OLD_EMAIL}
     )
-    batch = Batch.objects.create(enterprise=cast.halden, name="Everyone", begun_by=cast.aiko)
+    batch = Batch.objects.create(
+        enterprise=cast.halden, name=f"“{OLD_EMAIL.upper()}”", begun_by=cast.aiko,
+        message=f"Write to {AT_OKTA} with questions.", chosen=Choice(text=OLD_EMAIL.upper()).as_json(),
+    )  # fmt: skip
     Move.objects.create(
         enterprise=cast.halden, batch=batch, user=kari, name=NAME, listed_as=f"kari moe {EMAIL}", email=EMAIL,
         connection=okta, expires_at=timezone.now() + timedelta(days=7), bounce_reason=f"<{EMAIL}> is unknown",
@@ -115,6 +118,38 @@ def test_a_batch_still_says_that_somebody_of_this_name_was_in_it(cast: Cast, okt
     _delete(cast, _kari(cast, okta))
     move = Move.objects.of(cast.halden).get()
     assert (str(move), move.listed_as, move.email, move.bounce_reason) == (NAME, "kari moe", "", "")
+
+
+@pytest.mark.parametrize(
+    ("sought", "left"),
+    [
+        ("canary.now@halden.example", "…"),
+        ("Canary.Now@hal", "…"),
+        ("moe canary.now@halden.example", "moe …"),
+        ("@halden.example", "@halden.example"),
+        ("other@halden.example", "other@halden.example"),
+        ("canary", "canary"),
+    ],
+)
+def test_a_batch_that_was_chosen_by_an_address_forgets_as_much_of_it_as_was_sought(
+    cast: Cast, sought: str, left: str
+) -> None:
+    """What finds others, too, or is no address, stays."""
+    person = make_user(cast.halden, NAME, EMAIL)
+    choice = Choice(text=sought, filters={"role": "viewer"})
+    Batch.objects.create(enterprise=cast.halden, name=f"“{sought}”, Viewer", chosen=choice.as_json())
+    _delete(cast, person)
+    batch = Batch.objects.get()
+    assert (batch.name, Choice.from_json(batch.chosen)) == (f"“{left}”, Viewer", Choice((), left, choice.filters))
+
+
+def test_a_batch_of_one_who_never_had_a_name_is_not_called_by_the_address(cast: Cast) -> None:
+    person, other = make_user(cast.halden, "", EMAIL), make_user(cast.stranger, "", EMAIL)
+    for user in (person, other):
+        Batch.objects.create(enterprise=user.enterprise, name=EMAIL, message=f"Hello {EMAIL}.")
+    _delete(cast, person)
+    assert [(batch.name, batch.message) for batch in Batch.objects.of(cast.halden)] == [("…", "Hello ….")]
+    assert Batch.objects.of(cast.stranger).get().name == EMAIL
 
 
 def test_who_never_had_a_name_keeps_the_address_as_a_label_and_nowhere_else(cast: Cast) -> None:
@@ -179,6 +214,14 @@ def test_a_switch_that_is_under_way_still_knows_whom_to_invite_again(cast: Cast,
     again.role_assignments.all().delete()
     _delete(cast, again)
     assert not Switch.objects.exists()
+    assert not _rows_with(EMAIL)
+
+
+def test_a_switch_that_is_given_up_then_keeps_nothing(cast: Cast) -> None:
+    person = make_user(cast.halden, NAME, EMAIL)
+    switch = Switch.begin(person, by=cast.aiko, at=timezone.now())
+    _delete(cast, person)
+    Switch.objects.get(pk=switch.pk).give_up(by=cast.aiko, at=timezone.now())
     assert not _rows_with(EMAIL)
 
 

@@ -356,7 +356,9 @@ class User(BreakGlass, AbstractBaseUser):
         folded -= set(others.values_list("email_folded", flat=True))
         emails = folded | {text for text in addresses if fold_email(text) in folded}
         ids = {sub for _email, sub in waiting} | set(self.subjects.values_list("sub", flat=True))
-        events.forget(Forgotten(frozenset(emails), frozenset(ids), self.label))
+        whom = Forgotten(frozenset(emails), frozenset(ids), self.label)
+        events.forget(whom)
+        enterprise.batches.forget(whom)
         invitations.delete()
         self.moves.forget(self.label)
 
