@@ -37,6 +37,7 @@ class Action(models.TextChoices):
     BREAK_GLASS_USED = "break-glass:used", _("used the break-glass account")
     BREAK_GLASS_TESTED = "break-glass:tested", _("tested the break-glass account")
     BREAK_GLASS_ADDED = "break-glass:added", _("added the break-glass account")
+    BREAK_GLASS_INVITED = "break-glass:invited", _("sent a link to choose the password of the break-glass account")
     BREAK_GLASS_RETIRED = "break-glass:retired", _("retired the break-glass account")
     BREAK_GLASS_RECOVERY_ISSUED = "break-glass:recovery-issued", _("issued a recovery link for the break-glass account")
     BREAK_GLASS_RECOVERED = "break-glass:recovered", _("recovered the break-glass account")

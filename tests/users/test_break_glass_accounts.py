@@ -113,6 +113,8 @@ def test_the_link_is_sent_again_until_there_is_a_password(cast: Cast, aiko: Brow
     for _ in range(4):
         assert aiko.post(f"{PAGE}{user.pk}/link/")["Location"] == PAGE
     assert aiko.post(f"{PAGE}{user.pk}/link/").status_code == 429
+    sent = Event.objects.of(cast.halden).filter(action="break-glass:invited")
+    assert {(event.actor, event.target_label) for event in sent} == {(cast.aiko, "Emergency")}
     user.set_password(PASSWORD)
     user.save()
     assert aiko.post(f"{PAGE}{user.pk}/link/").status_code == 404

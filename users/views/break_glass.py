@@ -7,12 +7,15 @@ from datetime import datetime
 from typing import cast
 
 from django.contrib import messages
+from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from audit.actions import Action
+from audit.models import record
 from users.access import Permission, allowed
 from users.forms.break_glass import AddBreakGlass, RetireBreakGlass
 from users.http import ConsoleRequest
@@ -119,6 +122,8 @@ def send_link(request: HttpRequest, pk: str) -> HttpResponse:
     if user.has_usable_password():
         raise Http404
     Throttle.admit({Throttle.key_for("break-glass-link", user.pk): LINKS}, timezone.now())
-    post_email("break_glass_invited", user=user, by=request.user.label)
+    with transaction.atomic():
+        record(Action.BREAK_GLASS_INVITED, enterprise=request.enterprise, request=request, target=user)
+        post_email("break_glass_invited", user=user, by=request.user.label)
     messages.success(request, _("An email is on its way to %(email)s.") % {"email": user.email})
     return redirect("users:break_glass")
