@@ -9,16 +9,18 @@ import pytest
 from django.db import connection as database
 from django.db import transaction
 from django.http import HttpResponse
+from django.urls import reverse
 from django.utils import timezone
 
 from audit.models import Event
 from identity.models import Revision, WaitingSubject
-from tests.cast import Browser, Cast, enable_okta
+from tests.cast import PASSWORD, Browser, Cast, browser_of, enable_okta
 from tests.factors import App, enter_password, factor_page, give_app, key_to_copy
 from tests.invitations.switching import switching
 from tests.meanwhile import in_a_thread, waiting_for_a_lock, while_it_waits
 from tests.processes import wait_until
 from users.models import Factors, Session, User
+from users.tokens import reset_token
 
 pytestmark = [pytest.mark.servers, pytest.mark.django_db(transaction=True)]
 
@@ -179,6 +181,38 @@ def test_so_it_is_with_a_password_alone(cast: Cast, act: Callable[[Setting], Non
     answer = before_the_session(lambda: enter_password(browser, tomas), tomas, lambda: act(setting))
     assert is_asked_again(answer)
     assert not Session.objects.filter(user_id=tomas.pk).exists()
+
+
+def change_the_email(setting: Setting) -> None:
+    setting.tomas.change_email("tomas.new@halden.example")
+
+
+@pytest.mark.parametrize("act", [disable, delete, switch, link, choose_another_password, change_the_email])
+def test_a_link_to_choose_a_password_is_over_when_something_else_comes_first(
+    cast: Cast, act: Callable[[Setting], None]
+) -> None:
+    setting, browser = Setting(cast), Browser(cast.halden)
+    User.objects.filter(pk=cast.tomas.pk).update(email_confirmed_at=None)
+    tomas = User.objects.select_related("enterprise").get(pk=cast.tomas.pk)
+    browser.get(reverse("users:reset", args=[tomas.pk, reset_token.make_token(tomas)]))
+    answer = before_the_session(
+        lambda: browser.post("/reset/", {"password": "a third sentence"}), tomas, lambda: act(setting)
+    )
+    assert answer.status_code == 410
+    assert "This link no longer works" in answer.content.decode()
+    now = User.objects.filter(pk=tomas.pk).first()
+    assert now is None or not (now.is_email_confirmed or now.check_password("a third sentence"))
+
+
+def test_whoever_changes_their_own_password_comes_too_late_after_another_one(cast: Cast) -> None:
+    setting, browser = Setting(cast), browser_of(cast.tomas)
+    tomas = User.objects.select_related("enterprise").get(pk=cast.tomas.pk)
+    form = {"current": PASSWORD, "password": "a third sentence"}
+    answer = before_the_session(
+        lambda: browser.post("/account/password/", form), tomas, lambda: choose_another_password(setting)
+    )
+    assert "/login/" in browser.get(answer["Location"])["Location"]
+    assert User.objects.get(pk=tomas.pk).check_password(NEW_PASSWORD)
 
 
 def test_a_drill_does_not_count_when_the_account_is_disabled_meanwhile(cast: Cast) -> None:

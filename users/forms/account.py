@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from audit.models import client_address, printable, record
 from users.forms.fields import CurrentPasswordField, NameField, NewPasswordField
-from users.models import Session, Throttle, User
+from users.models import AccountChangedError, Session, Throttle, User
 from users.sessions import device_name
 from users.tasks import post_email, tell_admins
 
@@ -74,11 +74,12 @@ class NewPasswordForm(forms.Form):
     def save(self, request: HttpRequest, *, keep: Session | None = None) -> None:
         """Set the password, end every session but ``keep``, and tell the owner by email.
 
-        Every Enterprise Admin is told of a break-glass account's.
+        Every Enterprise Admin is told of a break-glass account's. Raises AccountChangedError when the account is not as
+        it was when the link, or the password before, was looked at.
         """
-        user = self.user
-        user.set_password(self.cleaned_data["password"])
         with transaction.atomic():
+            user = self.user.lock_unchanged()
+            user.set_password(self.cleaned_data["password"])
             user.save(update_fields=["password"])
             others = user.sessions.exclude(pk=keep.pk) if keep else user.sessions.all()
             ended, _rows = others.live(timezone.now()).count(), others.delete()
@@ -111,10 +112,12 @@ class ResetPasswordForm(NewPasswordForm):
     def save(self, request: HttpRequest, *, keep: Session | None = None) -> None:
         """As above; whoever has read the email has also confirmed the address."""
         with transaction.atomic():
+            if self.user.lock_unchanged().email_folded != self.user.email_folded:
+                raise AccountChangedError  # What was read is no email to the address it is now.
+            super().save(request, keep=keep)
             if not self.user.is_email_confirmed:
                 self.user.email_confirmed_at = timezone.now()
                 self.user.save(update_fields=["email_confirmed_at"])
-            super().save(request, keep=keep)
 
 
 class ChangePasswordForm(NewPasswordForm):

@@ -282,17 +282,24 @@ class User(BreakGlass, AbstractBaseUser):
         rows = User.objects.select_for_update(no_key=True, of=("self",)).select_related("enterprise")
         return rows.get(pk=self.pk)
 
-    def lock_to_sign_in(self, at: datetime) -> User:
-        """Lock the account, whose password was right when it was read, and return the row as it is now (T17).
+    def lock_unchanged(self) -> User:
+        """Lock the account, whose password was known when it was read, and return the row as it is now.
 
-        Raises AccountChangedError when that password opens it no more. Whoever disables or switches the account, or
-        gives it a new password, has done so by now, or waits and ends the session that is begun meanwhile.
+        Raises AccountChangedError when it was disabled, switched or deleted since, or has another password. Whoever is
+        about to do so waits, and finds what is done meanwhile.
         """
         try:
             row = self.lock()
         except User.DoesNotExist as gone:
             raise AccountChangedError from gone
-        if not row.may_use_password(at) or row.password != self.password:
+        if not (row.is_active and row.signs_in_with_password) or row.password != self.password:
+            raise AccountChangedError
+        return row
+
+    def lock_to_sign_in(self, at: datetime) -> User:
+        """As above, for a session that is to begin: one that somebody else then ends, or that never begins (T17)."""
+        row = self.lock_unchanged()
+        if not row.may_use_password(at):
             raise AccountChangedError
         return row
 

@@ -18,7 +18,7 @@ from audit.compiled import compiled
 from audit.models import record
 from users.forms.account import ChangePasswordForm, ProfileForm
 from users.http import ConsoleRequest
-from users.models import Enterprise, Factors, Session, User
+from users.models import AccountChangedError, Enterprise, Factors, Session, User
 from users.sessions import sign_out
 from users.views.entrance import signed_out
 
@@ -64,9 +64,12 @@ def change_password(request: ConsoleRequest) -> HttpResponse:
         raise Http404
     form = ChangePasswordForm(request.POST if request.method == "POST" else None, user=request.user)
     if request.method == "POST" and form.is_valid():
-        with transaction.atomic():
-            form.save(request, keep=request.session.row)
-            request.session.cycle_key()
+        try:
+            with transaction.atomic():
+                form.save(request, keep=request.session.row)
+                request.session.cycle_key()
+        except AccountChangedError:
+            return redirect("users:account")  # Which asks for a sign-in: whoever changed it has ended this session.
         messages.success(request, _("Your password is changed. All other sessions have ended."))
         return redirect("users:account")
     return render(request, "users/change_password.html", {"form": form})

@@ -19,7 +19,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from audit.models import record
 from users.forms.account import ResetPasswordForm
 from users.http import ConsoleRequest
-from users.models import Throttle, User
+from users.models import AccountChangedError, Throttle, User
 from users.sealing import SealBroken, seal, unseal
 from users.tasks import post_email
 from users.tokens import confirmation_token, reset_token
@@ -118,7 +118,10 @@ def reset_password(request: HttpRequest) -> HttpResponse:
         return render(request, "users/link_over.html", {"what": "reset"}, status=410)
     form = ResetPasswordForm(request.POST if request.method == "POST" else None, user=user)
     if request.method == "POST" and form.is_valid():
-        form.save(request)
+        try:
+            form.save(request)
+        except AccountChangedError:
+            return render(request, "users/link_over.html", {"what": "reset"}, status=410)
         messages.success(request, _("Your password is changed, and every session has ended. Sign in with the new one."))
         response = redirect(reverse("users:local", args=[user.enterprise.slug]))
         response.delete_cookie(RESET_COOKIE, samesite="Lax")
