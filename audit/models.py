@@ -6,6 +6,7 @@ import ipaddress
 import re
 from collections.abc import Iterable
 from datetime import date, datetime, time, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -249,9 +250,15 @@ def client_address(request: HttpRequest) -> str | None:
         forwarded = [part.strip() for part in request.headers.get("X-Forwarded-For", "").split(",")]
         if len(forwarded) >= hops:
             address = forwarded[-hops]
+    return _as_kept(address or "")
+
+
+@lru_cache(maxsize=256)
+def _as_kept(address: str) -> str | None:
+    """Return ``address`` in its one spelling, or None when it is none. A request asks several times."""
     try:
         # Without the interface it came in by, which is no part of an address that is kept.
-        ip = ipaddress.ip_address((address or "").partition("%")[0])
+        ip = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
         return None
     # A socket for both families shows IPv4 so; counted by /64 (T14), all of it would be one visitor.

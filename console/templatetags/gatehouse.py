@@ -14,7 +14,7 @@ from django.template.exceptions import TemplateSyntaxError
 from django.template.loader_tags import BlockNode
 from django.utils import timezone
 from django.utils.formats import date_format
-from django.utils.html import format_html, format_html_join
+from django.utils.html import escape, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
@@ -76,9 +76,10 @@ def initials(name: str) -> str:
     return "".join(word[0] for word in words[:1] + words[1:][-1:]).upper()
 
 
-def _zone_name() -> str:
-    """The city of the person's zone, or the zone's own name where it has no city ("UTC")."""
-    return timezone.get_current_timezone_name().rpartition("/")[2].replace("_", " ")
+@lru_cache(maxsize=1024)
+def _city(zone: str) -> str:
+    """The city of a zone, or the zone's own name where it has no city ("UTC")."""
+    return zone.rpartition("/")[2].replace("_", " ")
 
 
 @lru_cache(maxsize=1024)
@@ -99,9 +100,10 @@ def local_time(moment: datetime | None, place: str = "") -> str:
 
     With `place` "inside" the words are those for the inside of a sentence ("today, 14:21"). None is "—".
     """
-    if moment is None:
-        return "—"
-    local = timezone.localtime(moment)
+    return "—" if moment is None else _short(timezone.localtime(moment), place)
+
+
+def _short(local: datetime, place: str) -> str:
     today = timezone.localdate()
     words = NEAR.get((local.date() - today).days)
     if words:
@@ -112,10 +114,12 @@ def local_time(moment: datetime | None, place: str = "") -> str:
 @register.filter
 def exact_time(moment: datetime | None) -> str:
     """A time that cannot be misread, zone included: "Monday 30 November 2026, 14:00 (Oslo)". None is "—"."""
-    if moment is None:
-        return "—"
-    local = timezone.localtime(moment)
-    return f"{_day(local.date(), 'l j F Y', get_language())}, {local:%H:%M} ({_zone_name()})"
+    return "—" if moment is None else _exact(timezone.localtime(moment))
+
+
+def _exact(local: datetime) -> str:
+    zone = _city(timezone.get_current_timezone_name())
+    return f"{_day(local.date(), 'l j F Y', get_language())}, {local:%H:%M} ({zone})"
 
 
 def _span(seconds: float) -> str:
@@ -141,15 +145,22 @@ def ago(moment: datetime | None) -> str:
     return _("in %(span)s") % {"span": _span(-seconds)}
 
 
+@register.filter
+def confirmed(moment: datetime) -> str:
+    """When the identity provider last stood by a session: "Confirmed 4 minutes ago"."""
+    return _("Confirmed %(ago)s") % {"ago": ago(moment)}
+
+
 @register.simple_tag
 def when(moment: datetime | None, style: str = "local") -> SafeString | str:
     """A <time> with the exact moment on demand. `style` is "local" ("Today, 14:21") or "ago" ("4 minutes ago")."""
     if moment is None:
         return "—"
-    words = ago(moment) if style == "ago" else local_time(moment)
-    return format_html(
-        '<time datetime="{}" title="{}">{}</time>', moment.isoformat(timespec="seconds"), exact_time(moment), words
-    )
+    local = timezone.localtime(moment)
+    words = ago(moment) if style == "ago" else _short(local, "")
+    stamp, exact = moment.isoformat(timespec="seconds"), escape(_exact(local))
+    # Put together by hand: a list has two of these in every row.
+    return SafeString(f'<time datetime="{stamp}" title="{exact}">{escape(words)}</time>')
 
 
 @dataclass(frozen=True)

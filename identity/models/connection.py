@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from functools import lru_cache
 
 from django.db import models, transaction
 from django.db.models import Q
@@ -87,6 +88,12 @@ class ConnectionQuerySet(models.QuerySet["Connection"]):
         return self.enabled().filter(scope).order_by(by_place, "-leads", "enabled_at")
 
 
+@lru_cache(maxsize=1024)
+def _callback_path(pk: str) -> str:
+    """Each sign-in names it twice, and it never changes."""
+    return reverse("identity:callback", args=[pk])
+
+
 class Connection(models.Model):
     """An enterprise's identity provider. ``serving`` is the revision that sign-ins use; None until first enabled."""
 
@@ -131,7 +138,7 @@ class Connection(models.Model):
     @property
     def label(self) -> str:
         """What people call it: “Continue with …”."""
-        return str(_("your identity provider")) if self.provider == Provider.OIDC else self.get_provider_display()
+        return str(_("your identity provider")) if self.provider == Provider.OIDC else self.name
 
     @property
     def title(self) -> str:
@@ -160,7 +167,7 @@ class Connection(models.Model):
 
     @property
     def callback_path(self) -> str:
-        return reverse("identity:callback", args=[self.pk])
+        return _callback_path(self.pk)
 
     @property
     def keys_address(self) -> str:
@@ -177,7 +184,7 @@ class Connection(models.Model):
     @property
     def name(self) -> str:
         """What titles and buttons call it."""
-        return self.get_provider_display()
+        return str(Provider(self.provider).label)
 
     @property
     def waiting(self) -> Revision | None:
