@@ -216,7 +216,7 @@ class Play:
 def test_no_sequence_of_acts_gives_anybody_more_than_the_actor_had(db: None) -> None:
     tried: Counter[str] = Counter()
 
-    @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+    @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
     @given(st.data())
     def play(data: st.DataObject) -> None:
         with transaction.atomic():
