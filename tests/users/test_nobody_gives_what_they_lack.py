@@ -121,7 +121,8 @@ class Play:
         return self.browsers.setdefault(person.pk, browser_of(person))
 
     def step(self) -> None:
-        actor = self.data.draw(st.sampled_from(self.people))
+        # Those who may give are tried more often: most of what the others try is refused.
+        actor = self.data.draw(st.sampled_from([*self.people, *self.people[:3]]))
         had = [Held.of(given) for given in actor.role_assignments.all()]
         before, defined = _snapshot(self.enterprise), _definitions(self.enterprise)
         act = self.data.draw(st.sampled_from([self.create, self.change, self.give, self.give_many, self.revoke,
@@ -216,7 +217,12 @@ class Play:
 def test_no_sequence_of_acts_gives_anybody_more_than_the_actor_had(db: None) -> None:
     tried: Counter[str] = Counter()
 
-    @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+    @settings(
+        max_examples=25,
+        derandomize=True,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    )
     @given(st.data())
     def play(data: st.DataObject) -> None:
         with transaction.atomic():
