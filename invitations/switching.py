@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
@@ -20,11 +21,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from audit.actions import Action
+from audit.ids import is_id
 from audit.keyset import Page, page
 from audit.models import record
 from audit.sheets import as_csv
 from invitations import tasks
-from invitations.models import Batch, Choice, Verdict, judged, serving, tally, with_verdict
+from invitations.models import Batch, Choice, Verdict, judged, serving, tally, targets, with_verdict
 from users.access import Permission
 from users.forms.fields import NameField
 from users.http import ConsoleRequest
@@ -115,9 +117,23 @@ class DryRun:
         self.only = only if (only := query.get("only", "")) in NARROWED else ""
         self.cursor = query.get("cursor", "")
         self.connections = serving(self.enterprise)
-        self.to = next((each for each in self.connections if each.pk == query.get("to")), None)
+        self.asked_for = query.get("to", "")
+        self.to = next((each for each in self.connections if each.pk == self.asked_for), None)
         chosen = self.choice.among(request.access.people(Permission.MIGRATE_PEOPLE))
-        self.people = judged(chosen, self.enterprise, [self.to] if self.to else self.connections)
+        self.possible = [self.to] if self.to else self.connections
+        self.people = judged(chosen, self.enterprise, self.possible)
+
+    @property
+    def shown(self) -> str:
+        """Where people can go as things are, for the form to send along: what was shown is what happens."""
+        return json.dumps(targets(self.possible), separators=(",", ":"))
+
+    @property
+    def gone(self) -> Connection | None:
+        """The connection that was chosen, if it is not enabled any more."""
+        if self.to or not is_id(self.asked_for):
+            return None
+        return self.enterprise.connections.select_related("organization", "serving").filter(pk=self.asked_for).first()
 
     @property
     def provider(self) -> str:
@@ -290,15 +306,28 @@ class BeginForm(forms.Form):
         max_length=1000,
         widget=forms.Textarea(attrs={"rows": 3}),
     )
-    # How many the administrator was told it would be.
+    # What the administrator was shown: how many it would be, and where they would go. Sent by the page of the dry run
+    # as it is now, so that a form that was refused shows, and asks for, what there is by then.
     count = forms.IntegerField(widget=forms.HiddenInput, min_value=0)
+    shown = forms.CharField(widget=forms.HiddenInput, required=False)
 
     def __init__(self, data: QueryDict | None = None, *, run: DryRun) -> None:
-        super().__init__(data, initial={"name": run.title, "count": run.can})
+        super().__init__(data, initial={"name": run.title})
         self.run = run
 
     def clean(self) -> dict[str, Any]:
         data = self.cleaned_data
+        if gone := self.run.gone:
+            raise ValidationError(
+                _("%(provider)s is not enabled any more, so nobody was switched. This is where people would go now."),
+                "gone",
+                {"provider": gone.title},
+            )
+        if data.get("shown") != self.run.shown:
+            raise ValidationError(
+                _("Other connections serve people by now than when you were shown this. Nothing was sent; look again."),
+                "elsewhere",
+            )
         if not self.run.can:
             raise ValidationError(_("Nobody of these can switch now. Nothing was sent."), "nobody")
         if self.run.can > data.get("count", 0):
@@ -318,6 +347,7 @@ class BeginForm(forms.Form):
                 name=self.cleaned_data["name"],
                 message=self.cleaned_data["message"],
                 connection=run.to,
+                shown=targets(run.possible),
                 chosen=run.choice.as_json(),
                 begun_by=request.user,
                 begun_at=timezone.now(),

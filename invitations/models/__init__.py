@@ -1,6 +1,6 @@
 from invitations.models.batch import Batch, BatchQuerySet, Busy, Doing
 from invitations.models.choice import MOST_PICKED, Choice
-from invitations.models.dry_run import Verdict, judged, serving, tally, with_verdict
+from invitations.models.dry_run import Target, Verdict, judged, serving, tally, targets, with_verdict
 from invitations.models.invitation import (
     ENDED,
     ENDS_SOON,
@@ -59,6 +59,7 @@ __all__ = [
     "State",
     "Step",
     "Switch",
+    "Target",
     "Verdict",
     "hash_token",
     "is_at_one_of",
@@ -69,5 +70,6 @@ __all__ = [
     "judged",
     "serving",
     "tally",
+    "targets",
     "with_verdict",
 ]

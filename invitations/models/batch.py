@@ -16,7 +16,7 @@ from audit.forgetting import GONE, Forgotten
 from audit.ids import new_id
 from audit.models import record_each
 from invitations.models.choice import Choice
-from invitations.models.dry_run import Verdict, judged, serving
+from invitations.models.dry_run import Target, Verdict, goes_to, judged, serving
 from invitations.models.link import NotRedeemable
 from invitations.models.move import LASTS, Move
 from users.access import Access, Permission
@@ -75,6 +75,8 @@ class Batch(models.Model):
         "identity.Connection", on_delete=models.CASCADE, null=True, blank=True, related_name="batches"
     )
     chosen = models.JSONField(default=dict)
+    # Where people could go when it was begun, as ``Target``s: nobody is sent anywhere else.
+    shown = models.JSONField(default=list)
     begun_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
     begun_at = models.DateTimeField(default=timezone.now)
     # How many could switch when it was begun, and how many have been taken in.
@@ -164,10 +166,11 @@ class Batch(models.Model):
         if self.connection_id:
             connections = [connection for connection in connections if connection.pk == self.connection_id]
         people = judged(self._people(), self.enterprise, connections).filter(pk__gt=self.reached).order_by("pk")
+        people = people.annotate(shown=goes_to(Target(*each) for each in self.shown))
         looked_at = cast("list[Judged]", list(people.select_for_update(of=("self",), no_key=True)[:most]))
         if not looked_at:
             return 0
-        taken = [person for person in looked_at if person.verdict == Verdict.CAN]
+        taken = [person for person in looked_at if _verdict(person) == Verdict.CAN]
         Move.objects.bulk_create(
             Move(
                 enterprise=self.enterprise, batch=self, user=person, name=person.name, listed_as=person.listed_as,
@@ -181,7 +184,8 @@ class Batch(models.Model):
             User.objects.filter(pk__in=going).update(switching_to=target)
         self._record(Action.SWITCH_BEGUN, taken, self.begun_by)
         self.taken += len(taken)
-        others = Counter(person.verdict for person in looked_at if person.verdict != Verdict.CAN)
+        others = Counter(_verdict(person) for person in looked_at)
+        del others[Verdict.CAN]
         self.left_out = dict(Counter(self.left_out) + others)
         self.reached = looked_at[-1].pk
         return len(looked_at)
@@ -205,3 +209,11 @@ class Batch(models.Model):
 
     def _record(self, action: Action, people: Sequence[User], by: User | None) -> None:
         record_each(action, enterprise=self.enterprise, actor=by, targets=people, batch=self.pk, name=self.name)
+
+
+def _verdict(person: Judged) -> str:
+    """What becomes of somebody now that the batch is carried out: the dry run's verdict, unless it was about another
+    connection than the one there is now."""
+    if person.verdict in (Verdict.CAN, Verdict.NO_CONNECTION) and person.target != person.shown:  # type: ignore[attr-defined]
+        return Verdict.NOT_AS_SHOWN
+    return person.verdict

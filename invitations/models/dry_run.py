@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from django.db import models
 from django.db.models import Case, CharField, Exists, F, Max, Min, OuterRef, Q, Subquery, Value, When
@@ -37,6 +37,8 @@ class Verdict(models.TextChoices):
     DISABLED = "disabled", _("Disabled")
     NOT_JOINED = "not_joined", _("Invited, has not joined yet")
     NO_CONNECTION = "no_connection", _("No enabled connection serves the organizations of this account")
+    # Of a batch only: what was shown is not so any more.
+    NOT_AS_SHOWN = "not_as_shown", _("The connection shown is not the one for this account any more")
     ON_IT = "on_it", _("Signs in that way already")
     SWITCHING = "switching", _("Switching already")
     STEP_BY_STEP = "step_by_step", _("Being switched step by step")
@@ -49,6 +51,17 @@ class Verdict(models.TextChoices):
     def is_for_good(self) -> bool:
         """Whether nothing is to be done about it."""
         return self in (Verdict.BREAK_GLASS, Verdict.ON_IT, Verdict.SWITCHING)
+
+
+class Target(NamedTuple):
+    """Where people can go: a connection, by its id, and the organization it is for; None is everybody."""
+
+    connection: str
+    organization: str | None
+
+
+def targets(connections: Iterable[Connection]) -> list[Target]:
+    return [Target(connection.pk, connection.organization_id) for connection in connections]
 
 
 def serving(enterprise: Enterprise) -> list[Connection]:
@@ -72,7 +85,7 @@ def judged(people: UserQuerySet, enterprise: Enterprise, connections: Sequence[C
     others = Invitation.objects.of(enterprise).filter(
         email_folded=OuterRef("email_folded"), accepted_at=None, revoked_at=None
     )
-    return people.annotate(target=_target(connections)).annotate(
+    return people.annotate(target=goes_to(targets(connections))).annotate(
         verdict=Case(
             When(is_break_glass=True, then=Value(Verdict.BREAK_GLASS)),
             When(disabled_at__isnull=False, then=Value(Verdict.DISABLED)),
@@ -90,12 +103,13 @@ def judged(people: UserQuerySet, enterprise: Enterprise, connections: Sequence[C
     )
 
 
-def _target(connections: Sequence[Connection]) -> Case:
+def goes_to(targets: Iterable[Target]) -> Case:
+    """Return the id of the first of ``targets`` that is for everybody or for an organization of the person, or NULL."""
     cases = []
-    for connection in connections:
-        here = RoleAssignment.objects.filter(user=OuterRef("pk"), organization=connection.organization_id)
-        serves = Q(Exists(here)) if connection.organization_id else Q(pk__isnull=False)
-        cases.append(When(serves, then=Value(connection.pk)))
+    for target in targets:
+        here = RoleAssignment.objects.filter(user=OuterRef("pk"), organization=target.organization)
+        serves = Q(Exists(here)) if target.organization else Q(pk__isnull=False)
+        cases.append(When(serves, then=Value(target.connection)))
     return Case(*cases, default=Value(None), output_field=CharField())
 
 

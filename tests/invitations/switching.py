@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from django.http import HttpResponse
 from django.utils import timezone
 
 from identity.models import Connection
@@ -14,11 +17,21 @@ PAGE = "/advanced/switch/"
 
 
 def begin(browser: Browser, *people: User, count: int = 1000, **form: str) -> Batch:
-    """Press “Switch … people” for these, or for everyone with a password."""
-    asked = {"user": [person.pk for person in people], "name": "A batch", "count": count, **form}
-    response = browser.post(PAGE + "begin/", asked)
+    """Look at the dry run, and press “Switch … people” for these, or for everyone with a password."""
+    response = press(browser, looked_at(browser, *people, **form), name="A batch", count=count)
     assert response.status_code == 302, response.text
     return Batch.objects.get(pk=response["Location"].split("/")[4])
+
+
+def looked_at(browser: Browser, *people: User, **form: str) -> dict[str, Any]:
+    """What the form of the dry run for these people holds."""
+    asked = {"user": [person.pk for person in people], **form}
+    run = browser.get(PAGE, asked).context["run"]
+    return {**asked, "name": "A batch", "count": run.can, "shown": run.shown}
+
+
+def press(browser: Browser, form: dict[str, Any], **changed: Any) -> HttpResponse:
+    return browser.post(PAGE + "begin/", {**form, **changed})
 
 
 def carry_out(batch: Batch) -> Batch:

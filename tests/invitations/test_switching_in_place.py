@@ -15,7 +15,7 @@ from audit.models import Event
 from identity.models import Connection
 from invitations.models import Batch, Busy, Doing, Move, NotRedeemable, Stage, Verdict
 from tests.cast import PASSWORD, Browser, Cast, browser_of, enable_okta, make_user
-from tests.invitations.switching import PAGE, begin, carry_out, switching
+from tests.invitations.switching import PAGE, begin, carry_out, looked_at, press, switching
 from users.models import Role, Status, User
 
 pytestmark = pytest.mark.servers
@@ -130,14 +130,17 @@ def test_disabled_between_the_dry_run_and_the_worker(cast: Cast, okta: Connectio
 
 def test_more_people_than_the_administrator_was_shown_are_not_switched_unseen(cast: Cast, okta: Connection) -> None:
     browser = browser_of(cast.aiko)
-    answer = browser.post(PAGE + "begin/", {"name": "All", "count": 3})
+    form = looked_at(browser)
+    make_user(cast.halden, "Yusuf Karim", "yusuf@halden.example")
+    answer = press(browser, form)
     assert answer.status_code == 422
-    assert "Meanwhile 4 can switch, more than you were shown." in answer.text
+    assert "Meanwhile 5 can switch, more than you were shown." in answer.text
     assert not Batch.objects.exists()
 
 
 def test_nobody_to_switch_is_said_so(cast: Cast, okta: Connection) -> None:
-    answer = browser_of(cast.aiko).post(PAGE + "begin/", {"user": cast.ingrid.pk, "name": "x", "count": 1})
+    browser = browser_of(cast.aiko)
+    answer = press(browser, looked_at(browser, cast.ingrid))
     assert answer.status_code == 422
     assert "Nobody of these can switch now." in answer.text
 
@@ -146,7 +149,8 @@ def test_nobody_to_switch_is_said_so(cast: Cast, okta: Connection) -> None:
     "form", [{"name": ""}, {"name": "x" * 101}, {"count": "many"}, {"message": "x" * 1001}, {"name": "\u202e"}]
 )
 def test_a_form_filled_in_wrong_begins_nothing(cast: Cast, okta: Connection, form: dict[str, str]) -> None:
-    answer = browser_of(cast.aiko).post(PAGE + "begin/", {"name": "All", "count": 9, **form})
+    browser = browser_of(cast.aiko)
+    answer = press(browser, looked_at(browser), **form)
     assert answer.status_code == 422
     assert not Batch.objects.exists()
 

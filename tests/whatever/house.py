@@ -24,7 +24,7 @@ from identity.models import Connection, Grant, Provider, Subject, WaitingSubject
 from identity.oidc import Claims
 from identity.refused import Reason, SignInRefused
 from identity.round_trip import Proof
-from invitations.models import Batch, Invitation, Move
+from invitations.models import Batch, Invitation, Move, serving, targets
 from tests.cast import Browser, Cast, browser_of, enable_okta, make_role, make_user
 from tests.factors import give_app, give_codes
 from tests.invitations.switching import carry_out
@@ -116,7 +116,7 @@ class World:
         # Something is under way already: of one person the switch, and of another the provider knows somebody alike.
         batch = Batch.objects.create(
             enterprise=cast.halden, name="Oslo", begun_by=ingrid, expected=1,
-            chosen={"users": [cast.oluwaseun.pk], "text": "", "filters": {}},
+            chosen={"users": [cast.oluwaseun.pk], "text": "", "filters": {}}, shown=targets(serving(cast.halden)),
         )  # fmt: skip
         carry_out(batch)
         known = {"sub": "00u-marcus", "email": cast.marcus.email, "name": cast.marcus.name}

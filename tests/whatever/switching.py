@@ -25,12 +25,15 @@ class Switching(House):
         asked = {"to": target.pk if target else ""}
         if users := [pk for name in names if (pk := self.pk(name))]:
             asked["user"] = users
+        shown = ""
         if by != "mallory" or users:
             browser = self.browser(by)
             with self.watching(f"dry run by {by}") as step:
-                step.answered(browser.get(PAGE, asked))
+                page = browser.get(PAGE, asked)
+                step.answered(page)
                 step.is_refused = True  # Whatever it answers, it changes nothing.
-        self.press(by, "invitations:batch_begin", name="A batch", count="1000", **asked)
+            shown = page.context["run"].shown if page.status_code == 200 else ""
+        self.press(by, "invitations:batch_begin", name="A batch", count="1000", shown=shown, **asked)
         if is_carried_out:
             self.carry_out_batch(which=0)
 
