@@ -25,7 +25,8 @@ class Stop(StrEnum):
 class Page:
     """What the person reads. ``retry`` offers to begin again, ``other_account`` to do so as somebody else there.
 
-    ``local`` mentions the break-glass account, for administrators who cannot get in otherwise.
+    ``local`` mentions the break-glass account, for administrators who cannot get in otherwise. ``old_way`` says of
+    somebody who was to be switched whether what they signed in with before still works.
     """
 
     status: int
@@ -37,6 +38,7 @@ class Page:
     retry: bool = True
     other_account: bool = False
     local: bool = False
+    old_way: bool = False
 
 
 _SAID_NO, _NO_ANSWER, _NOT_ASKED = _("said no"), _("no answer"), _("not asked")
@@ -179,7 +181,7 @@ LINK_FIRST = Page(
     403, Stop.HOUSE, _("waits for the link"),
     _("Open the link in your email first"),
     _("%(enterprise)s is switching you to %(provider)s. The first sign-in begins at the link in the email, so that"
-      " nobody else can take your account. Until then you sign in as before."),
+      " nobody else can take your account. Until then nothing changes."),
     (_("Open the email from %(enterprise)s and follow its link."),
      _("If you cannot find it, ask an administrator of %(enterprise)s to send it again.")),
     retry=False, other_account=True, local=True,
@@ -187,9 +189,9 @@ LINK_FIRST = Page(
 LINK_OVER = Page(
     403, Stop.HOUSE, _SAID_NO,
     _("This link is no longer good"),
-    _("It has ended, or a newer one has taken its place. Nothing has changed: sign in as before."),
+    _("It has ended, or a newer one has taken its place."),
     (_("Look for a newer email from %(enterprise)s."), _SWITCH_AGAIN),
-    retry=False,
+    retry=False, old_way=True,
 )  # fmt: skip
 SWITCHED_ALREADY = Page(
     403, Stop.HOUSE, _SAID_NO,
@@ -201,16 +203,16 @@ SWITCHED_ALREADY = Page(
 )  # fmt: skip
 SWITCHED_BACK = Page(
     403, Stop.HOUSE, _SAID_NO,
-    _("You sign in as before"),
+    _("You were switched back"),
     _("An administrator of %(enterprise)s has taken the switch to %(provider)s back. This link does nothing any more."),
-    (_("Go to the sign-in page of %(enterprise)s."),),
-    retry=False,
+    (_("If you cannot sign in, ask an administrator of %(enterprise)s to switch you again."),),
+    retry=False, old_way=True,
 )  # fmt: skip
 NOT_YOUR_LINK = Page(
     403, Stop.HOUSE, _SAID_NO,
     _("This link is for another account"),
     _("You are signed in to %(provider)s as somebody this link was not made for. Nothing has changed: whoever it was"
-      " made for can use it, and signs in as before until then."),
+      " made for can use it."),
     (_("If you have another %(provider)s account, use that one."),
      _("If this is your only one, tell an administrator of %(enterprise)s which email address it has.")),
     other_account=True,
@@ -218,10 +220,9 @@ NOT_YOUR_LINK = Page(
 NOT_SWITCHED = Page(
     403, Stop.HOUSE, _SAID_NO,
     _("You stay with local credentials"),
-    _("Nobody else could repair %(enterprise)s if %(provider)s were down. So this account keeps its password, and"
-      " nothing has changed."),
-    (_("Sign in as before."), _("Make somebody else Enterprise Admin with local credentials, then try again.")),
-    retry=False,
+    _("Nobody else could repair %(enterprise)s if %(provider)s were down. So this account keeps its password."),
+    (_("Make somebody else Enterprise Admin with local credentials, then try again."),),
+    retry=False, old_way=True,
 )  # fmt: skip
 OTHER_TESTER = Page(
     403, Stop.HOUSE, _UNEXPECTED,

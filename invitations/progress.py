@@ -11,7 +11,19 @@ from django.db.models import Count, Max, Min, Q
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from invitations.models import STUCK, WAITING, Batch, Doing, Move, Stage, is_at_one_of, is_at_stage, is_to_remind
+from invitations.models import (
+    STUCK,
+    UNDER_WAY,
+    WAITING,
+    Batch,
+    Doing,
+    Move,
+    Stage,
+    has_ended,
+    is_at_one_of,
+    is_at_stage,
+    is_to_remind,
+)
 from invitations.reasons import told
 
 # How fast emails leave is judged by the last so much.
@@ -30,6 +42,9 @@ class Progress:
     to_send: int = 0
     lately: int = 0
     to_remind: int = 0
+    # Of those under way, who has nothing but the link to get in by; of those switched back, who cannot get in at all.
+    shut_out: int = 0
+    locked_out: int = 0
     # Of those who were refused, the first and the last in the order of the alphabet.
     first_reason: str = ""
     last_reason: str = ""
@@ -50,6 +65,8 @@ class Progress:
                 to_send=Count("pk", filter=is_at_stage(Stage.SENDING, at) & Q(send_after__lte=at)),
                 lately=Count("pk", filter=Q(sent_at__gt=at - LATELY)),
                 to_remind=Count("pk", filter=is_to_remind(at)),
+                shut_out=Count("pk", filter=is_at_one_of(UNDER_WAY, at) & has_ended("leaving", at)),
+                locked_out=Count("pk", filter=is_at_stage(Stage.UNDONE, at) & _is_locked_out(at)),
                 # Counting how many there are would have the database sort everybody.
                 first_reason=Min("refused_reason", filter=is_at_stage(Stage.REFUSED, at), default=""),
                 last_reason=Max("refused_reason", filter=is_at_stage(Stage.REFUSED, at), default=""),
@@ -113,6 +130,11 @@ class Progress:
         return self.batch.doing == Doing.TAKING_IN
 
 
+def _is_locked_out(at: datetime) -> Q:
+    """Match people who were switched back to what has ended, and were not switched again."""
+    return Q(user__isnull=False, user__disabled_at=None, user__switching_to=None) & has_ended("user__connection", at)
+
+
 @dataclass(frozen=True)
 class Beside:
     """One row of a batch: a stage, what is to be said beneath it, and when."""
@@ -124,6 +146,8 @@ class Beside:
     at: datetime | None = None
     may_remind: bool = False
     may_undo: bool = False
+    # Whether switching this person back takes the last way in.
+    locks_out: bool = False
 
 
 _KINDS = {
@@ -133,11 +157,14 @@ _KINDS = {
 
 
 def beside(move: Move, now: datetime) -> Beside:
-    """Return what ``move`` (with its user and batch at hand) is to say at ``now``."""
+    """Return what ``move`` (with its user, batch, enterprise and what it leaves at hand) is to say at ``now``."""
     stage = move.stage(now)
     text, at = _words(move, stage)
     is_open = stage not in (Stage.DONE, Stage.UNDONE)
-    return Beside(move, stage, _KINDS[stage], text, at, may_remind=move.may_be_reminded(now), may_undo=is_open)
+    return Beside(
+        move, stage, _KINDS[stage], text, at, may_remind=move.may_be_reminded(now), may_undo=is_open,
+        locks_out=is_open and not move.is_old_way_open(now),
+    )  # fmt: skip
 
 
 def _words(move: Move, stage: Stage) -> tuple[str, datetime | None]:

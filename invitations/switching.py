@@ -26,7 +26,7 @@ from audit.keyset import Page, page
 from audit.models import record
 from audit.sheets import as_csv
 from invitations import tasks
-from invitations.models import Batch, Choice, Verdict, judged, serving, tally, targets, with_verdict
+from invitations.models import Batch, Choice, Number, Verdict, judged, serving, tally, targets, with_verdict
 from users.access import Permission
 from users.forms.fields import NameField
 from users.http import ConsoleRequest
@@ -142,20 +142,23 @@ class DryRun:
         return labels.pop() if len(labels) == 1 else ""
 
     @cached_property
-    def counts(self) -> Mapping[str, int]:
-        return tally(self.people)
+    def numbers(self) -> Mapping[str, Number]:
+        return tally(self.people, timezone.now())
 
     @property
     def total(self) -> int:
-        return sum(self.counts.values())
+        return sum(number.people for number in self.numbers.values())
 
     @property
     def can(self) -> int:
-        return self.counts.get(Verdict.CAN, 0)
+        return self._number(Verdict.CAN)
+
+    def _number(self, verdict: Verdict) -> int:
+        return self.numbers[verdict].people if verdict in self.numbers else 0
 
     @property
     def switching(self) -> int:
-        return self.counts.get(Verdict.SWITCHING, 0)
+        return self._number(Verdict.SWITCHING)
 
     @property
     def stay(self) -> int:
@@ -163,11 +166,11 @@ class DryRun:
 
     @property
     def locked_out(self) -> int:
-        """How many cannot sign in any more, since passwords have ended; the link of a switch is their way in (T16)."""
-        if not self.enterprise.requires_provider(timezone.now()):
-            return 0
-        apart = (Verdict.BREAK_GLASS, Verdict.DISABLED, Verdict.NOT_JOINED, Verdict.ON_IT)
-        return sum(number for verdict, number in self.counts.items() if verdict not in apart)
+        """How many cannot sign in any more, since passwords have ended or the connection is disabled; the link of a
+        switch is their way in (T16).
+        """
+        apart = {Verdict.BREAK_GLASS, Verdict.DISABLED, Verdict.NOT_JOINED, Verdict.ON_IT}
+        return sum(number.shut_out for verdict, number in self.numbers.items() if verdict not in apart)
 
     @property
     def sentence(self) -> str:

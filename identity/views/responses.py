@@ -30,6 +30,7 @@ from identity.models import Connection
 from identity.oidc import thawed
 from identity.refusal_pages import Stop
 from identity.refused import SignInRefused
+from invitations.models import Move
 from users.access import Permission
 from users.http import is_by_script
 
@@ -167,9 +168,9 @@ def _words(connection: Connection, refusal: SignInRefused) -> dict[str, Any]:
     if refusal.invitation and page.stop is Stop.PROVIDER:
         text = f"{text} {_('Your invitation is still good.')}"
         steps.append(_filled(_("Then open the link in your invitation again."), {}))
+    if refusal.move and (page.old_way or page.stop is Stop.PROVIDER):
+        text = f"{text} {_of_old_way(refusal.move)}"
     if refusal.move and page.stop is Stop.PROVIDER:
-        if refusal.move.is_old_way_open(timezone.now()):
-            text = f"{text} {_('Nothing has changed: %(old)s works as before.') % {'old': refusal.move.old_way}}"
         steps.append(_filled(_("Then open the link in the email again."), {}))
     path = {
         Stop.PROVIDER: _("You reached %(provider)s: %(note)s. %(enterprise)s was not reached."),
@@ -188,6 +189,14 @@ def _words(connection: Connection, refusal: SignInRefused) -> dict[str, Any]:
         "provider_note": note if page.stop is Stop.PROVIDER else "",
         "house_note": note if page.stop is Stop.HOUSE else "",
     }
+
+
+def _of_old_way(move: Move) -> str:
+    """Say whether whoever was to be switched can go on as before (T16)."""
+    old = {"old": move.old_way}
+    if move.is_old_way_open(timezone.now()):
+        return _("Nothing has changed: %(old)s works as before.") % old
+    return capfirst(_("%(old)s no longer works, so a link is your way in.") % old)
 
 
 def _filled(sentence: str | Promise, names: dict[str, Any]) -> SafeString:

@@ -1,6 +1,6 @@
 from invitations.models.batch import Batch, BatchQuerySet, Busy, Doing
 from invitations.models.choice import MOST_PICKED, Choice
-from invitations.models.dry_run import Target, Verdict, judged, serving, tally, targets, with_verdict
+from invitations.models.dry_run import Number, Target, Verdict, judged, serving, tally, targets, with_verdict
 from invitations.models.invitation import (
     ENDED,
     ENDS_SOON,
@@ -24,6 +24,7 @@ from invitations.models.move import (
     Move,
     MoveQuerySet,
     Stage,
+    has_ended,
     is_at_one_of,
     is_at_stage,
     is_to_remind,
@@ -54,6 +55,7 @@ __all__ = [
     "MoveQuerySet",
     "NotReady",
     "NotRedeemable",
+    "Number",
     "Place",
     "Stage",
     "State",
@@ -61,6 +63,7 @@ __all__ = [
     "Switch",
     "Target",
     "Verdict",
+    "has_ended",
     "hash_token",
     "is_at_one_of",
     "is_at_stage",

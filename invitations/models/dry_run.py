@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from django.db import models
@@ -10,7 +11,7 @@ from django.db.models import Case, CharField, Exists, F, Max, Min, OuterRef, Q, 
 from django.utils.translation import gettext_lazy as _
 
 from invitations.models.invitation import Invitation
-from invitations.models.move import Move
+from invitations.models.move import Move, has_ended
 from invitations.models.switch import Switch
 from users.models import Enterprise, RoleAssignment, enterprise_admins
 
@@ -118,7 +119,15 @@ def with_verdict(people: UserQuerySet, *verdicts: Verdict) -> UserQuerySet:
     return people.filter(verdict__in=verdicts)  # type: ignore[misc]
 
 
-def tally(people: UserQuerySet) -> dict[str, int]:
+class Number(NamedTuple):
+    """How many there are; and how many of them cannot sign in any more the way they did (``has_ended``)."""
+
+    people: int
+    shut_out: int
+
+
+def tally(people: UserQuerySet, at: datetime) -> dict[str, Number]:
     """Count judged ``people`` by verdict; one query."""
-    counted = people.order_by().values("verdict").annotate(number=models.Count("pk"))  # type: ignore[misc]
-    return {row["verdict"]: row["number"] for row in counted}
+    shut_out = models.Count("pk", filter=has_ended("connection", at))
+    counted = people.order_by().values("verdict").annotate(number=models.Count("pk"), shut_out=shut_out)  # type: ignore[misc]
+    return {row["verdict"]: Number(row["number"], row["shut_out"]) for row in counted}

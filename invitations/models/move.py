@@ -81,6 +81,14 @@ def is_to_remind(at: datetime) -> Q:
     return is_at_one_of(UNDER_WAY, at) & quiet & there
 
 
+def has_ended(way: str, at: datetime) -> Q:
+    """Return the condition for ``way``, a field with somebody's connection or None for a password, to let nobody in any
+    more; the same rule as ``Move.is_old_way_open``, for many rows at once.
+    """
+    password = Q(**{way: None, "enterprise__provider_required_from__lte": at})
+    return password | Q(**{f"{way}__isnull": False, f"{way}__enabled_at": None})
+
+
 # What the index of those who need somebody holds; ``stuck`` is a little narrower.
 _STUCK = Q(redeemed_at=None, undone_at=None) & (Q(refused_at__isnull=False) | Q(bounced_at__isnull=False))
 
@@ -105,6 +113,10 @@ class MoveQuerySet(SendableQuerySet):
         """Not sent is what has ended before, nor anything to a disabled account; in a closed enterprise it waits."""
         is_open = Q(user__disabled_at=None, enterprise__closed_at=None)
         return super().due(at).under_way().filter(is_open, expires_at__gt=at)
+
+    def shut_out(self, at: datetime) -> MoveQuerySet:
+        """Keep those who have nothing but the link to get in by: what they signed in with before has ended."""
+        return self.under_way().filter(has_ended("leaving", at))
 
     def to_remind(self, at: datetime) -> MoveQuerySet:
         return self.filter(is_to_remind(at))
@@ -176,11 +188,20 @@ class Move(EmailedLink):
 
     @property
     def old_way(self) -> str:
-        """How the person signs in until then, inside a sentence."""
+        """How the person signs in until then, inside a sentence to that person."""
         return self.leaving.title if self.leaving else str(_("your password"))
 
+    @property
+    def their_old_way(self) -> str:
+        """The same, inside a sentence to somebody else."""
+        return self.leaving.title if self.leaving else str(_("the password"))
+
     def is_old_way_open(self, at: datetime) -> bool:
-        """Whether the person can sign in as before: not once the provider is required of everyone (T16)."""
+        """Whether the person can sign in as before: not once the provider is required of everyone (T16), or where the
+        connection before is disabled. Then the link is the only way in.
+        """
+        if self.user_id is None:
+            return False
         return self.leaving.is_enabled if self.leaving else not self.enterprise.requires_provider(at)
 
     @property

@@ -9,6 +9,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 from django_htmx.http import trigger_client_event
 
@@ -49,14 +50,20 @@ def batch(request: ConsoleRequest, pk: str) -> HttpResponse:
     found, now = _batch_or_404(request, pk), timezone.now()
     text = request.GET.get("q", "").replace("\x00", "").strip()[:LONGEST_SEARCH]
     group = request.GET.get("show", "")
-    moves = found.moves.select_related("user__connection", "leaving", "connection")
+    moves = found.moves.select_related(
+        "user__connection",
+        "leaving__organization",
+        "leaving__serving",
+        "connection__organization",
+        "connection__serving",
+    )
     if group in GROUPS:
         moves = moves.filter(is_at_one_of(GROUPS[group], now))
     if text:
         moves = moves.filter(listed_as__contains=text.lower())
     people = page(moves, by=("listed_as", "id"), cursor=request.GET.get("cursor", ""), size=PAGE)
     for move in people.rows:
-        move.batch = found
+        move.batch, move.enterprise = found, request.enterprise
     context = {
         "batch": found,
         "progress": Progress.of([found], now)[0],
@@ -106,16 +113,25 @@ def remind(request: ConsoleRequest, pk: str) -> HttpResponse:
 @require_POST
 def undo(request: ConsoleRequest, pk: str) -> HttpResponse:
     """Leave everybody who has not come yet as they were. Those who have stay with the provider."""
-    found = _batch_or_404(request, pk)
+    found, now = _batch_or_404(request, pk), timezone.now()
+    locked_out = found.moves.shut_out(now).count()
     try:
         with transaction.atomic():
-            found.undo(by=request.user, at=timezone.now())
+            found.undo(by=request.user, at=now)
             record(Action.BATCH_UNDONE, enterprise=request.enterprise, request=request, target=found)
             tasks.carry_out(found)
     except NotRedeemable:
         messages.warning(request, _("This batch was switched back already."))
     else:
-        messages.success(request, _("Whoever has not come yet signs in as before. The links have ended."))
+        if locked_out:
+            said = ngettext(
+                "Switched back; the links have ended. %(n)d person cannot sign in until switched again.",
+                "Switched back; the links have ended. %(n)d people cannot sign in until they are switched again.",
+                locked_out,
+            )
+            messages.warning(request, said % {"n": locked_out})
+        else:
+            messages.success(request, _("Whoever has not come yet signs in as before. The links have ended."))
     return redirect("invitations:batch", found.pk)
 
 
@@ -153,22 +169,33 @@ def move_remind(request: ConsoleRequest, pk: str) -> HttpResponse:
 @require_POST
 def move_undo(request: ConsoleRequest, pk: str) -> HttpResponse:
     """Leave one person as they were."""
-    move = _move_or_404(request, pk)
+    move, now = _move_or_404(request, pk), timezone.now()
     try:
         with transaction.atomic():
-            move.undo(by=request.user, at=timezone.now())
+            move.undo(by=request.user, at=now)
             record(Action.SWITCH_UNDONE, enterprise=request.enterprise, request=request, target=move.user)
     except NotRedeemable as refusal:
         messages.warning(request, _too_late(move, refusal))
     else:
-        messages.success(request, _("%(name)s signs in as before. The link has ended.") % {"name": str(move)})
+        said = {"name": str(move), "old": move.their_old_way}
+        if move.is_old_way_open(now):
+            messages.success(request, _("%(name)s signs in as before. The link has ended.") % said)
+        else:
+            locked_out = _(
+                "%(name)s was switched back and cannot sign in: the link has ended, and %(old)s no longer works. "
+                "Switch this person again to send a new link."
+            )
+            messages.warning(request, locked_out % said)
     return _back(request, move)
 
 
 def _move_or_404(request: ConsoleRequest, pk: str) -> Move:
     """Return somebody's switch, if that person may be acted on."""
     people = request.access.people(Permission.MIGRATE_PEOPLE)
-    move = Move.objects.of(request.enterprise).select_related("batch", "user").filter(pk=pk, user__in=people).first()
+    moves = Move.objects.of(request.enterprise).select_related(
+        "batch", "user", "leaving__organization", "leaving__serving"
+    )
+    move = moves.filter(pk=pk, user__in=people).first()
     if move is None:
         raise Http404
     move.enterprise = request.enterprise

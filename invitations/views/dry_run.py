@@ -47,16 +47,11 @@ def begin(request: ConsoleRequest) -> HttpResponse:
     form = BeginForm(request.POST, run=run)
     if not form.is_valid():
         return _page(request, run, form, status=422)
+    said = ngettext("%(n)d person gets an email.", "%(n)d people get an email.", run.can) % {"n": run.can}
+    if not run.locked_out:
+        said = f"{said} {_('The old way works until then.')}"
     batch = form.save()
-    messages.success(
-        request,
-        ngettext(
-            "%(n)d person gets an email. The old way works until then.",
-            "%(n)d people get an email. The old way works until then.",
-            run.can,
-        )
-        % {"n": run.can},
-    )
+    messages.success(request, said)
     return redirect("invitations:batch", batch.pk)
 
 

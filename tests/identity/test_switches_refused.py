@@ -66,7 +66,7 @@ def enterprise_closed(journey: Journey, move: Move) -> None:
         (batch_undone, "switch_undone", "You sign in as before"),
         (expired, "switch_expired", "This link has ended"),
         (connection_disabled, "connection_disabled", "Sign-in with Okta is switched off for now"),
-        (deleted, "switch_undone", "You sign in as before"),
+        (deleted, "switch_undone", "This link has ended"),
     ],
 )
 def test_what_happens_in_between_is_noticed_wherever_one_stands(

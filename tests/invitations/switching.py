@@ -41,9 +41,9 @@ def carry_out(batch: Batch) -> Batch:
     return Batch.objects.get(pk=batch.pk)
 
 
-def switching(cast: Cast, okta: Connection, *people: User) -> list[Move]:
+def switching(cast: Cast, okta: Connection, *people: User, **form: str) -> list[Move]:
     """Have Aiko begin to switch ``people``; their links work, as if they had been sent."""
-    batch = carry_out(begin(browser_of(cast.aiko), *people))
+    batch = carry_out(begin(browser_of(cast.aiko), *people, **form))
     moves = list(
         batch.moves.select_related("enterprise", "user", "batch", "connection", "leaving").order_by("listed_as")
     )

@@ -121,11 +121,15 @@ def _switch(request: ConsoleRequest, person: User) -> dict[str, Any] | None:
         return None
     try:
         if person.switching_to_id:
-            row = person.moves.under_way().select_related("batch", "connection", "leaving").first()
+            related = ("batch", "connection", "leaving__organization", "leaving__serving")
+            row = person.moves.under_way().select_related(*related).first()
             if row is None:
                 return None
+            row.enterprise = request.enterprise
             acts = {name: reverse(f"invitations:move_{name}", args=[row.pk]) for name in ("remind", "undo")}
-            return {"row": row, "may_remind": row.may_be_reminded(timezone.now()), **acts}
+            now = timezone.now()
+            is_open = row.is_old_way_open(now)
+            return {"row": row, "may_remind": row.may_be_reminded(now), "is_old_way_open": is_open, **acts}
         if person.connection_id or person.is_break_glass:
             return None
         connection = request.enterprise.connections.enabled().first()
