@@ -25,6 +25,7 @@ from invitations.models import (
     is_to_remind,
 )
 from invitations.reasons import told
+from users.access import Access, Permission
 
 # How fast emails leave is judged by the last so much.
 LATELY = timedelta(minutes=1)
@@ -45,14 +46,17 @@ class Progress:
     # Of those under way, who has nothing but the link to get in by; of those switched back, who cannot get in at all.
     shut_out: int = 0
     locked_out: int = 0
+    # Of those under way, whom the reader may not act on.
+    beyond: int = 0
     # Of those who were refused, the first and the last in the order of the alphabet.
     first_reason: str = ""
     last_reason: str = ""
 
     @classmethod
-    def of(cls, batches: Iterable[Batch], at: datetime) -> list[Progress]:
-        """Count several batches; one query."""
-        batches = list(batches)
+    def of(cls, batches: Iterable[Batch], at: datetime, access: Access) -> list[Progress]:
+        """Count several batches, as somebody with ``access`` sees them; one query."""
+        batches, under_way = list(batches), is_at_one_of(UNDER_WAY, at)
+        out_of_reach = ~Q(user__in=access.people(Permission.MIGRATE_PEOPLE))
         rows = (
             Move.objects.filter(batch__in=batches)
             .order_by()
@@ -65,7 +69,8 @@ class Progress:
                 to_send=Count("pk", filter=is_at_stage(Stage.SENDING, at) & Q(send_after__lte=at)),
                 lately=Count("pk", filter=Q(sent_at__gt=at - LATELY)),
                 to_remind=Count("pk", filter=is_to_remind(at)),
-                shut_out=Count("pk", filter=is_at_one_of(UNDER_WAY, at) & has_ended("leaving", at)),
+                shut_out=Count("pk", filter=under_way & has_ended("leaving", at)),
+                beyond=Count("pk", filter=under_way & out_of_reach),
                 locked_out=Count("pk", filter=is_at_stage(Stage.UNDONE, at) & _is_locked_out(at)),
                 # Counting how many there are would have the database sort everybody.
                 first_reason=Min("refused_reason", filter=is_at_stage(Stage.REFUSED, at), default=""),
@@ -156,14 +161,17 @@ _KINDS = {
 }  # fmt: skip
 
 
-def beside(move: Move, now: datetime) -> Beside:
-    """Return what ``move`` (with its user, batch, enterprise and what it leaves at hand) is to say at ``now``."""
+def beside(move: Move, now: datetime, *, may_act: bool) -> Beside:
+    """Return what ``move`` (with its user, batch, enterprise and what it leaves at hand) is to say at ``now``.
+
+    ``may_act`` says whether the reader may act on this person.
+    """
     stage = move.stage(now)
     text, at = _words(move, stage)
-    is_open = stage not in (Stage.DONE, Stage.UNDONE)
+    may_undo = may_act and stage in UNDER_WAY
     return Beside(
-        move, stage, _KINDS[stage], text, at, may_remind=move.may_be_reminded(now), may_undo=is_open,
-        locks_out=is_open and not move.is_old_way_open(now),
+        move, stage, _KINDS[stage], text, at, may_remind=may_act and move.may_be_reminded(now), may_undo=may_undo,
+        locks_out=may_undo and not move.is_old_way_open(now),
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-from invitations.models.batch import Batch, BatchQuerySet, Busy, Doing
+from invitations.models.batch import Batch, BatchQuerySet, BeyondReach, Busy, Doing
 from invitations.models.choice import MOST_PICKED, Choice
 from invitations.models.dry_run import Number, Target, Verdict, judged, serving, tally, targets, with_verdict
 from invitations.models.invitation import (
@@ -45,6 +45,7 @@ __all__ = [
     "WAITING",
     "Batch",
     "BatchQuerySet",
+    "BeyondReach",
     "Busy",
     "Choice",
     "Doing",

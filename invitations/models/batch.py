@@ -31,6 +31,14 @@ class Busy(Exception):
     """The batch is still at what was asked before. Nothing was changed."""
 
 
+class BeyondReach(Exception):
+    """Of the people of the batch, so many may not be acted on by whoever asks. Nothing was changed."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
 class Doing(models.TextChoices):
     NOTHING = "", _("Nothing")
     TAKING_IN = "taking_in", _("Taking people in")
@@ -106,26 +114,41 @@ class Batch(models.Model):
     # ---- What administrators ask for. ``go_on`` does it.
 
     def remind(self, *, by: User, at: datetime) -> None:
-        """Remind everybody who may be. Raises Busy, or NotRedeemable when it is undone."""
+        """Remind everybody who may be. Raises Busy, NotRedeemable when it is undone, or BeyondReach."""
         with transaction.atomic():
             fresh = Batch.objects.select_for_update(of=("self",)).get(pk=self.pk)
             if fresh.undone_at:
                 raise NotRedeemable("switch_undone")
             if fresh.doing:
                 raise Busy
+            self._keep_within_reach(by, fresh)
             self.doing, self.reminded_at, self.reminded_by = Doing.REMINDING, at, by
             self.save(update_fields=["doing", "reminded_at", "reminded_by"])
 
     def undo(self, *, by: User, at: datetime) -> None:
-        """Switch back everybody who has not arrived; from now on no link of this batch works. Raises NotRedeemable."""
+        """Switch back everybody who has not arrived; from now on no link of this batch works.
+
+        Raises NotRedeemable, or BeyondReach.
+        """
         with transaction.atomic():
             # Somebody who is arriving right now holds the enterprise's row, and has arrived before this.
             self.enterprise.lock()
             fresh = Batch.objects.select_for_update(of=("self",)).get(pk=self.pk)
             if fresh.undone_at:
                 raise NotRedeemable("switch_undone")
+            self._keep_within_reach(by, fresh)
             self.doing, self.undone_at, self.undone_by = Doing.UNDOING, at, by
             self.save(update_fields=["doing", "undone_at", "undone_by"])
+
+    def _keep_within_reach(self, by: User, fresh: Batch) -> None:
+        """Raise BeyondReach if ``by`` may not act on somebody this is about: under way, or still to be taken in."""
+        access = Access.of(by)
+        number = self.moves.beyond(access).count()
+        if fresh.doing == Doing.TAKING_IN:
+            mine = access.people(Permission.MIGRATE_PEOPLE)
+            number += fresh._people().filter(pk__gt=fresh.reached).exclude(pk__in=mine).count()
+        if number:
+            raise BeyondReach(number)
 
     # ---- The worker's side
 

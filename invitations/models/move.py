@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from audit.ids import new_id
 from audit.models import Result, record
 from invitations.models.link import AFRESH, EmailedLink, NotRedeemable, hash_token
+from users.access import Access, Permission
 from users.models import Enterprise, User, fold_email, only_local_admin
 from users.models.mail import SendableQuerySet
 
@@ -117,6 +118,10 @@ class MoveQuerySet(SendableQuerySet):
     def shut_out(self, at: datetime) -> MoveQuerySet:
         """Keep those who have nothing but the link to get in by: what they signed in with before has ended."""
         return self.under_way().filter(has_ended("leaving", at))
+
+    def beyond(self, access: Access) -> MoveQuerySet:
+        """Keep those under way whom ``access`` does not let one act on: their roles are more than one may give."""
+        return self.under_way().exclude(user__in=access.people(Permission.MIGRATE_PEOPLE))
 
     def to_remind(self, at: datetime) -> MoveQuerySet:
         return self.filter(is_to_remind(at))

@@ -15,9 +15,9 @@ from django_htmx.http import trigger_client_event
 
 from audit.actions import Action
 from audit.keyset import page
-from audit.models import record
+from audit.models import Result, record
 from invitations import tasks
-from invitations.models import STUCK, WAITING, Batch, Busy, Move, NotRedeemable, Stage, is_at_one_of
+from invitations.models import STUCK, WAITING, Batch, BeyondReach, Busy, Move, NotRedeemable, Stage, is_at_one_of
 from invitations.progress import Progress, beside
 from users.access import Permission, allowed
 from users.http import ConsoleRequest
@@ -39,7 +39,7 @@ def batches(request: ConsoleRequest) -> HttpResponse:
         cursor=request.GET.get("cursor", ""),
         size=20,
     )
-    context = {"page": found, "batches": Progress.of(found.rows, timezone.now())}
+    context = {"page": found, "batches": Progress.of(found.rows, timezone.now(), request.access)}
     return render(request, "invitations/batches.html", context)
 
 
@@ -64,11 +64,13 @@ def batch(request: ConsoleRequest, pk: str) -> HttpResponse:
     people = page(moves, by=("listed_as", "id"), cursor=request.GET.get("cursor", ""), size=PAGE)
     for move in people.rows:
         move.batch, move.enterprise = found, request.enterprise
+    mine = request.access.people(Permission.MIGRATE_PEOPLE).filter(pk__in=[move.user_id for move in people.rows])
+    within_reach = set(mine.values_list("pk", flat=True))
     context = {
         "batch": found,
-        "progress": Progress.of([found], now)[0],
+        "progress": Progress.of([found], now, request.access)[0],
         "page": people,
-        "rows": [beside(move, now) for move in people.rows],
+        "rows": [beside(move, now, may_act=move.user_id in within_reach) for move in people.rows],
         "group": group if group in GROUPS else "",
         "q": text,
     }
@@ -80,7 +82,7 @@ def batch(request: ConsoleRequest, pk: str) -> HttpResponse:
 def batch_progress(request: ConsoleRequest, pk: str) -> HttpResponse:
     """How far a batch is, for a page that is open while a worker is at it."""
     found = _batch_or_404(request, pk)
-    progress = Progress.of([found], timezone.now())[0]
+    progress = Progress.of([found], timezone.now(), request.access)[0]
     context = {"progress": progress, "is_alone": "alone" in request.GET}
     response = render(request, "invitations/batch_progress.html", context)
     if not progress.is_running:
@@ -104,6 +106,8 @@ def remind(request: ConsoleRequest, pk: str) -> HttpResponse:
         messages.warning(request, _("This batch is still being worked on. Remind people when that is done."))
     except NotRedeemable:
         messages.warning(request, _("This batch was switched back. There is nobody to remind."))
+    except BeyondReach as beyond:
+        _beyond_reach(request, found, Action.BATCH_REMINDED, beyond)
     else:
         messages.success(request, _("Reminders are on their way. Links sent before end."))
     return redirect("invitations:batch", found.pk)
@@ -122,6 +126,8 @@ def undo(request: ConsoleRequest, pk: str) -> HttpResponse:
             tasks.carry_out(found)
     except NotRedeemable:
         messages.warning(request, _("This batch was switched back already."))
+    except BeyondReach as beyond:
+        _beyond_reach(request, found, Action.BATCH_UNDONE, beyond)
     else:
         if locked_out:
             said = ngettext(
@@ -133,6 +139,20 @@ def undo(request: ConsoleRequest, pk: str) -> HttpResponse:
         else:
             messages.success(request, _("Whoever has not come yet signs in as before. The links have ended."))
     return redirect("invitations:batch", found.pk)
+
+
+def _beyond_reach(request: ConsoleRequest, found: Batch, action: Action, beyond: BeyondReach) -> None:
+    """Put on record, and say, that nobody acts on a batch who may not act on somebody in it."""
+    record(
+        action, enterprise=request.enterprise, request=request, target=found,
+        result=Result.REFUSED, reason="beyond_reach", people=beyond.number,
+    )  # fmt: skip
+    said = ngettext(
+        "%(n)d person here has more rights than you may give. Nothing was changed. Act on the rest one by one.",
+        "%(n)d people here have more rights than you may give. Nothing was changed. Act on the rest one by one.",
+        beyond.number,
+    )
+    messages.error(request, said % {"n": beyond.number})
 
 
 def _batch_or_404(request: ConsoleRequest, pk: str) -> Batch:

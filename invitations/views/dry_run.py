@@ -61,7 +61,7 @@ def _page(request: ConsoleRequest, run: DryRun, form: BeginForm, status: int = 2
     context = {
         "run": run,
         "form": form,
-        "batches": Progress.of(newest[:NEWEST], timezone.now()),
+        "batches": Progress.of(newest[:NEWEST], timezone.now(), request.access),
         "has_more_batches": len(newest) > NEWEST,
         "step_by_step": Switch.objects.of(request.enterprise).under_way().count(),
     }
