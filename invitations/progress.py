@@ -6,8 +6,10 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from urllib.parse import urlencode
 
 from django.db.models import Count, Max, Min, Q
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -16,9 +18,11 @@ from invitations.models import (
     UNDER_WAY,
     WAITING,
     Batch,
+    Choice,
     Doing,
     Move,
     Stage,
+    Verdict,
     has_ended,
     is_at_one_of,
     is_at_stage,
@@ -129,6 +133,23 @@ class Progress:
         if self.undone:
             parts.append(_("%(n)d switched back") % {"n": self.undone})
         return ", ".join(parts)
+
+    @property
+    def left_out(self) -> list[tuple[str, int]]:
+        """Why people who were chosen were not taken in, and how many, the most frequent first."""
+        numbers = sorted(self.batch.left_out.items(), key=lambda one: -one[1])
+        return [(str(Verdict(verdict).label), number) for verdict, number in numbers if verdict in Verdict.values]
+
+    @property
+    def stopped(self) -> int:
+        """How many could switch and were not taken in, since whoever began this may not switch anybody any more."""
+        return self.batch.left_out.get(Verdict.STOPPED, 0)
+
+    @property
+    def again_url(self) -> str:
+        """Where to look at those who were chosen once more."""
+        to = [("to", self.batch.connection_id)] if self.batch.connection_id else []
+        return f"{reverse('invitations:dry_run')}?{urlencode([*Choice.from_json(self.batch.chosen).fields, *to])}"
 
     @property
     def is_taking_in(self) -> bool:

@@ -144,9 +144,10 @@ class Batch(models.Model):
         """Raise BeyondReach if ``by`` may not act on somebody this is about: under way, or still to be taken in."""
         access = Access.of(by)
         number = self.moves.beyond(access).count()
-        if fresh.doing == Doing.TAKING_IN:
-            mine = access.people(Permission.MIGRATE_PEOPLE)
-            number += fresh._people().filter(pk__gt=fresh.reached).exclude(pk__in=mine).count()
+        theirs = self._within_reach()
+        if fresh.doing == Doing.TAKING_IN and theirs is not None:
+            to_come = self._chosen().filter(pk__gt=fresh.reached, pk__in=theirs.values("pk"))
+            number += to_come.exclude(pk__in=access.people(Permission.MIGRATE_PEOPLE)).count()
         if number:
             raise BeyondReach(number)
 
@@ -175,25 +176,48 @@ class Batch(models.Model):
             fresh.save(update_fields=["doing", "taken", "left_out", "reached"])
         return bool(fresh.doing)
 
-    def _people(self) -> UserQuerySet:
-        """Return who was chosen, as far as whoever began this may still act on them."""
+    def _chosen(self) -> UserQuerySet:
+        people = User.objects.of(self.enterprise).filter(joined_at__lte=self.begun_at)
+        return Choice.from_json(self.chosen).among(people)
+
+    def _within_reach(self) -> UserQuerySet | None:
+        """Return on whom whoever began this may act; None when that person may not switch anybody any more."""
         by = self.begun_by
         if by is None or not by.is_active:
-            return User.objects.none()
+            return None
         by.enterprise = self.enterprise
-        people = Access.of(by).people(Permission.MIGRATE_PEOPLE).filter(joined_at__lte=self.begun_at)
-        return Choice.from_json(self.chosen).among(people)
+        access = Access.of(by)
+        return access.people(Permission.MIGRATE_PEOPLE) if access.may(Permission.MIGRATE_PEOPLE) else None
+
+    def _verdicts(self, people: Sequence[Judged]) -> dict[str, str]:
+        """Return by id what becomes of each of ``people`` now that this is carried out: the dry run's verdict, unless
+        that was about another connection, or whoever began this may not switch them.
+        """
+        verdicts, mine, out_of_reach = dict[str, str](), set[str](), Verdict.STOPPED
+        within_reach = self._within_reach()
+        if within_reach is not None:
+            out_of_reach = Verdict.BEYOND
+            mine = set(within_reach.filter(pk__in=[person.pk for person in people]).values_list("pk", flat=True))
+        for person in people:
+            verdict = person.verdict
+            if verdict in (Verdict.CAN, Verdict.NO_CONNECTION) and person.target != person.shown:  # type: ignore[attr-defined]
+                verdict = Verdict.NOT_AS_SHOWN
+            elif verdict == Verdict.CAN and person.pk not in mine:
+                verdict = out_of_reach
+            verdicts[person.pk] = verdict
+        return verdicts
 
     def _take_in(self, at: datetime, most: int) -> int:
         connections = serving(self.enterprise)
         if self.connection_id:
             connections = [connection for connection in connections if connection.pk == self.connection_id]
-        people = judged(self._people(), self.enterprise, connections).filter(pk__gt=self.reached).order_by("pk")
+        people = judged(self._chosen(), self.enterprise, connections).filter(pk__gt=self.reached).order_by("pk")
         people = people.annotate(shown=goes_to(Target(*each) for each in self.shown))
         looked_at = cast("list[Judged]", list(people.select_for_update(of=("self",), no_key=True)[:most]))
         if not looked_at:
             return 0
-        taken = [person for person in looked_at if _verdict(person) == Verdict.CAN]
+        verdicts = self._verdicts(looked_at)
+        taken = [person for person in looked_at if verdicts[person.pk] == Verdict.CAN]
         Move.objects.bulk_create(
             Move(
                 enterprise=self.enterprise, batch=self, user=person, name=person.name, listed_as=person.listed_as,
@@ -207,7 +231,7 @@ class Batch(models.Model):
             User.objects.filter(pk__in=going).update(switching_to=target)
         self._record(Action.SWITCH_BEGUN, taken, self.begun_by)
         self.taken += len(taken)
-        others = Counter(_verdict(person) for person in looked_at)
+        others = Counter(verdicts.values())
         del others[Verdict.CAN]
         self.left_out = dict(Counter(self.left_out) + others)
         self.reached = looked_at[-1].pk
@@ -232,11 +256,3 @@ class Batch(models.Model):
 
     def _record(self, action: Action, people: Sequence[User], by: User | None) -> None:
         record_each(action, enterprise=self.enterprise, actor=by, targets=people, batch=self.pk, name=self.name)
-
-
-def _verdict(person: Judged) -> str:
-    """What becomes of somebody now that the batch is carried out: the dry run's verdict, unless it was about another
-    connection than the one there is now."""
-    if person.verdict in (Verdict.CAN, Verdict.NO_CONNECTION) and person.target != person.shown:  # type: ignore[attr-defined]
-        return Verdict.NOT_AS_SHOWN
-    return person.verdict

@@ -38,8 +38,10 @@ class Verdict(models.TextChoices):
     DISABLED = "disabled", _("Disabled")
     NOT_JOINED = "not_joined", _("Invited, has not joined yet")
     NO_CONNECTION = "no_connection", _("No enabled connection serves the organizations of this account")
-    # Of a batch only: what was shown is not so any more.
+    # Of a batch only: what was shown is not so any more, or whoever began it may not do this (any more).
     NOT_AS_SHOWN = "not_as_shown", _("The connection shown is not the one for this account any more")
+    BEYOND = "beyond", _("More rights than whoever began this may give")
+    STOPPED = "stopped", _("Not taken in: whoever began this may not switch people any more")
     ON_IT = "on_it", _("Signs in that way already")
     SWITCHING = "switching", _("Switching already")
     STEP_BY_STEP = "step_by_step", _("Being switched step by step")
