@@ -45,6 +45,8 @@ class Progress:
     stuck: int = 0
     undone: int = 0
     to_send: int = 0
+    # Emails that wait until their connection is enabled again.
+    held_up: int = 0
     lately: int = 0
     to_remind: int = 0
     # Of those under way, who has nothing but the link to get in by; of those switched back, who cannot get in at all.
@@ -59,7 +61,7 @@ class Progress:
     @classmethod
     def of(cls, batches: Iterable[Batch], at: datetime, access: Access) -> list[Progress]:
         """Count several batches, as somebody with ``access`` sees them; one query."""
-        batches, under_way = list(batches), is_at_one_of(UNDER_WAY, at)
+        batches, under_way, queued = list(batches), is_at_one_of(UNDER_WAY, at), is_at_stage(Stage.SENDING, at)
         out_of_reach = ~Q(user__in=access.people(Permission.MIGRATE_PEOPLE))
         rows = (
             Move.objects.filter(batch__in=batches)
@@ -70,7 +72,8 @@ class Progress:
                 waiting=Count("pk", filter=is_at_one_of(WAITING, at)),
                 stuck=Count("pk", filter=is_at_one_of(STUCK, at)),
                 undone=Count("pk", filter=is_at_stage(Stage.UNDONE, at)),
-                to_send=Count("pk", filter=is_at_stage(Stage.SENDING, at) & Q(send_after__lte=at)),
+                to_send=Count("pk", filter=queued & Q(send_after__lte=at, connection__enabled_at__isnull=False)),
+                held_up=Count("pk", filter=queued & Q(connection__enabled_at=None)),
                 lately=Count("pk", filter=Q(sent_at__gt=at - LATELY)),
                 to_remind=Count("pk", filter=is_to_remind(at)),
                 shut_out=Count("pk", filter=under_way & has_ended("leaving", at)),
@@ -99,7 +102,7 @@ class Progress:
 
     @property
     def sent(self) -> int:
-        return self.total - self.to_send
+        return self.total - self.to_send - self.held_up
 
     @property
     def still_to_take_in(self) -> int:
@@ -220,4 +223,6 @@ def _words(move: Move, stage: Stage) -> tuple[str, datetime | None]:
             return "", move.opened_at
         case Stage.SENT:
             return "", move.sent_at
+    if not move.connection.is_enabled:
+        return _("Waits until %(provider)s is enabled again") % {"provider": move.connection.title}, None
     return (_("The mail server did not take it; next try") if move.send_error else ""), move.send_after

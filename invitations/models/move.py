@@ -111,8 +111,10 @@ class MoveQuerySet(SendableQuerySet):
         return self.filter(is_at_stage(stage, at))
 
     def due(self, at: datetime) -> MoveQuerySet:
-        """Not sent is what has ended before, nor anything to a disabled account; in a closed enterprise it waits."""
-        is_open = Q(user__disabled_at=None, enterprise__closed_at=None)
+        """Not sent is what has ended before, nor anything to a disabled account; while the enterprise is closed, or the
+        connection disabled, it waits.
+        """
+        is_open = Q(user__disabled_at=None, enterprise__closed_at=None, connection__enabled_at__isnull=False)
         return super().due(at).under_way().filter(is_open, expires_at__gt=at)
 
     def shut_out(self, at: datetime) -> MoveQuerySet:

@@ -27,6 +27,8 @@ PAGE = 50
 # What the people of a batch can be narrowed by.
 GROUPS = {"waiting": WAITING, "refused": STUCK, "done": (Stage.DONE,), "undone": (Stage.UNDONE,)}
 LONGEST_SEARCH = 100
+# What the titles of both connections of a switch are made of.
+CONNECTIONS = ("leaving__organization", "leaving__serving", "connection__organization", "connection__serving")
 
 
 @allowed(Permission.MIGRATE_PEOPLE)
@@ -50,13 +52,7 @@ def batch(request: ConsoleRequest, pk: str) -> HttpResponse:
     found, now = _batch_or_404(request, pk), timezone.now()
     text = request.GET.get("q", "").replace("\x00", "").strip()[:LONGEST_SEARCH]
     group = request.GET.get("show", "")
-    moves = found.moves.select_related(
-        "user__connection",
-        "leaving__organization",
-        "leaving__serving",
-        "connection__organization",
-        "connection__serving",
-    )
+    moves = found.moves.select_related("user__connection", *CONNECTIONS)
     if group in GROUPS:
         moves = moves.filter(is_at_one_of(GROUPS[group], now))
     if text:
@@ -179,9 +175,12 @@ def move_remind(request: ConsoleRequest, pk: str) -> HttpResponse:
     except NotRedeemable as refusal:
         messages.warning(request, _too_late(move, refusal))
     else:
-        messages.success(
-            request, _("A new link is on its way to %(email)s. The one before has ended.") % {"email": move.email}
-        )
+        words = {"email": move.email, "provider": move.connection.title}
+        if move.connection.is_enabled:
+            said = _("A new link is on its way to %(email)s. The one before has ended.")
+        else:
+            said = _("The link before has ended. A new one goes to %(email)s once %(provider)s is enabled again.")
+        messages.success(request, said % words)
     return _back(request, move)
 
 
@@ -212,9 +211,7 @@ def move_undo(request: ConsoleRequest, pk: str) -> HttpResponse:
 def _move_or_404(request: ConsoleRequest, pk: str) -> Move:
     """Return somebody's switch, if that person may be acted on."""
     people = request.access.people(Permission.MIGRATE_PEOPLE)
-    moves = Move.objects.of(request.enterprise).select_related(
-        "batch", "user", "leaving__organization", "leaving__serving"
-    )
+    moves = Move.objects.of(request.enterprise).select_related("batch", "user", *CONNECTIONS)
     move = moves.filter(pk=pk, user__in=people).first()
     if move is None:
         raise Http404
