@@ -31,7 +31,7 @@ from users.access import Permission
 from users.forms.fields import NameField
 from users.http import ConsoleRequest
 from users.models import Organization, RoleAssignment, Session, Status
-from users.models.finding import ANY, PASSWORD
+from users.models.finding import ANY, HERE, PASSWORD
 
 if TYPE_CHECKING:
     from identity.models import Connection
@@ -273,12 +273,12 @@ class DryRun:
     def _filter_words(self) -> list[str]:
         filters = self.choice.filters
         words = [f"“{self.choice.text}”"] if self.choice.text else []
-        if filters.get("status") in Status.values:
-            words.append(str(Status(filters["status"]).label))
-        known = {each.pk: each.title for each in self.connections} | {PASSWORD: _("Password"), ANY: _("Has a role")}
+        known = {each.pk: each.title for each in self.connections}
+        known |= {PASSWORD: _("Password"), ANY: _("Has a role"), HERE: _("Active or switching")}
+        known |= {status.value: str(status.label) for status in Status}
         if filters.get("role"):
             known |= {role.key: str(role.label) for role in self.request.access.roles}
-        words += [known[filters[name]] for name in ("via", "role") if filters.get(name) in known]
+        words += [known[filters[name]] for name in ("status", "via", "role") if filters.get(name) in known]
         if filters.get("organization"):
             place = Organization.objects.of(self.enterprise).filter(pk=filters["organization"]).first()
             words += [place.name] if place else []

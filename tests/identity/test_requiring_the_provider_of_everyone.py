@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from datetime import timedelta
 
 import pytest
@@ -50,6 +52,20 @@ def begin(journey: Journey) -> None:
 
 def local_sign_in(journey: Journey, user: User) -> HttpResponse:
     return Browser(journey.cast.halden).post("/e/halden/local/", {"email": user.email, "password": PASSWORD})
+
+
+def test_those_who_would_be_locked_out_are_counted_and_listed_alike(journey: Journey, aiko: Browser) -> None:
+    """Not the disabled, the invited, nor the break-glass account; but whoever is being switched and has not come."""
+    cast = journey.cast
+    cast.marcus.disable(timezone.now())
+    make_user(cast.halden, "", "new@halden.example", joined_at=None)
+    User.objects.filter(pk=cast.tomas.pk).update(switching_to=journey.connection)
+    for page in (aiko.get(PAGE).text, require(aiko) and aiko.get(PAGE).text):
+        assert "2 people" in page
+        [address] = re.findall(r'href="(/users/[^"]+)">See them', page)
+        listed = aiko.get(html.unescape(address))
+        assert [person.email for person in listed.context["page"].rows] == [cast.oluwaseun.email, cast.tomas.email]
+        assert "Status: Active or switching" in listed.text
 
 
 def test_passwords_stop_working_after_the_time_given_and_everyone_concerned_is_told(

@@ -15,7 +15,7 @@ from audit.keyset import Page, page
 from users.access import Permission
 from users.http import ConsoleRequest
 from users.models import RoleAssignment, Status, User
-from users.models.finding import ANY, BREAK_GLASS, PASSWORD, narrowed
+from users.models.finding import ANY, BREAK_GLASS, HERE, PASSWORD, narrowed
 from users.models.user import UserQuerySet
 
 PAGE = 50
@@ -54,7 +54,11 @@ class PeopleList:
         self.connections = {c.pk: c for c in request.enterprise.connections.all()}
         self.everyone = request.access.people()
         self.filters = [
-            self._filter("status", gettext_lazy("Status"), [(s.value, str(s.label)) for s in Status]),
+            self._filter(
+                "status",
+                gettext_lazy("Status"),
+                [*((s.value, str(s.label)) for s in Status), (HERE, _("Active or switching"))],
+            ),
             self._filter("via", gettext_lazy("Signs in with"), self._ways()),
             self._filter(
                 "role",

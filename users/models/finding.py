@@ -11,6 +11,8 @@ from users.models.user import UserQuerySet
 
 # Values of the filters that are no row's id and no status.
 PASSWORD, BREAK_GLASS, ANY = "password", "break-glass", "any"
+# Neither invited nor disabled: those who may sign in.
+HERE = "here"
 FILTERS = ("status", "via", "role", "organization")
 
 
@@ -18,7 +20,9 @@ def narrowed(people: UserQuerySet, text: str, filters: Mapping[str, str]) -> Use
     """Keep those of ``people`` whom ``text`` finds and every filter that is set lets through."""
     people = people.search(text)
     status, via, role, organization = (filters.get(name, "") for name in FILTERS)
-    if status:
+    if status == HERE:
+        people = people.filter(joined_at__isnull=False, disabled_at=None)
+    elif status:
         people = people.with_status(status)
     if via == PASSWORD:
         people = people.signing_in_with_password().filter(is_break_glass=False)
