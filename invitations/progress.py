@@ -72,7 +72,10 @@ class Progress:
                 waiting=Count("pk", filter=is_at_one_of(WAITING, at)),
                 stuck=Count("pk", filter=is_at_one_of(STUCK, at)),
                 undone=Count("pk", filter=is_at_stage(Stage.UNDONE, at)),
-                to_send=Count("pk", filter=queued & Q(send_after__lte=at, connection__enabled_at__isnull=False)),
+                to_send=Count(
+                    "pk",
+                    filter=queued & Q(send_after__lte=at, connection__enabled_at__isnull=False, user__disabled_at=None),
+                ),
                 held_up=Count("pk", filter=queued & Q(connection__enabled_at=None)),
                 lately=Count("pk", filter=Q(sent_at__gt=at - LATELY)),
                 to_remind=Count("pk", filter=is_to_remind(at)),

@@ -18,7 +18,7 @@ PAGE = "/advanced/switch/"
 
 def begin(browser: Browser, *people: User, count: int = 1000, **form: str) -> Batch:
     """Look at the dry run, and press “Switch … people” for these, or for everyone with a password."""
-    response = press(browser, looked_at(browser, *people, **form), name="A batch", count=count)
+    response = press(browser, looked_at(browser, *people, **form), count=count)
     assert response.status_code == 302, response.text
     return Batch.objects.get(pk=response["Location"].split("/")[4])
 
@@ -27,7 +27,7 @@ def looked_at(browser: Browser, *people: User, **form: str) -> dict[str, Any]:
     """What the form of the dry run for these people holds."""
     asked = {"user": [person.pk for person in people], **form}
     run = browser.get(PAGE, asked).context["run"]
-    return {**asked, "name": "A batch", "count": run.can, "shown": run.shown}
+    return {"name": "A batch", **asked, "count": run.can, "shown": run.shown}
 
 
 def press(browser: Browser, form: dict[str, Any], **changed: Any) -> HttpResponse:

@@ -79,7 +79,7 @@ def test_the_page_says_what_they_wait_for_and_asks_for_no_news(cast: Cast, okta:
     assert "Sending emails" in browser.get(page).text
     okta.disable(timezone.now())
     text = browser.get(page).text
-    assert "2 emails wait until their connection is enabled again" in text
+    assert "2 not sent: connection disabled" in text
     assert "Waits until Okta is enabled again" in text
     assert "Sending emails" not in text
     assert "hx-trigger" not in browser.get(page + "progress/").text
@@ -91,3 +91,12 @@ def test_a_reminder_waits_like_the_first_link(cast: Cast, okta: Connection, batc
     answer = browser_of(cast.aiko).post(f"{PAGE}people/{Move.objects.get(user=cast.tomas).pk}/remind/", follow=True)
     assert f"A new one goes to {cast.tomas.email} once Okta is enabled again." in answer.text
     assert not Move.objects.due(timezone.now()).exists()
+
+
+def test_nor_does_it_ask_for_news_of_whom_nothing_is_sent_to(cast: Cast, batch: Batch) -> None:
+    """An account that is disabled: its link leaves when it is enabled again, and that may be never."""
+    cast.tomas.disable(timezone.now())
+    Move.objects.exclude(user=cast.tomas).update(sent_at=timezone.now())
+    text = browser_of(cast.aiko).get(f"{PAGE}batches/{batch.pk}/progress/").text
+    assert "Sending emails" not in text
+    assert "hx-trigger" not in text
