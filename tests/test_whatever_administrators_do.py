@@ -2,7 +2,8 @@
 
 Random people try every act of the console in random order, through its own addresses. After each step somebody can
 administer (M7), nobody of another enterprise was touched (T11), nobody is known twice (T7), no break-glass account is
-bound to a provider (T8), what was changed is on record, and what was refused has changed nothing (``whatever.house``).
+bound to a provider (T8), what was changed is on record by an entry that says so (``whatever.on_record``), and what was
+refused has changed nothing (``whatever.house``). In each sequence those who can administer really sign in.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from tests.cast import Cast
 from tests.routes import ROUTES
 from tests.whatever.connections import Connections
+from tests.whatever.doors import Doors
 from tests.whatever.house import NEWEST, World
 from tests.whatever.people import People
 from tests.whatever.switching import Switching
@@ -30,10 +32,13 @@ OWN = (
 LEFT_OUT = {f"users:{name}" for name in OWN.split()} | {"identity:check", "identity:fix"}
 # Every act of an administrator there is an address for, and what follows from some of them.
 ACTS = {name for name, route in ROUTES.items() if "POST" in route.methods} - LEFT_OUT
-COMING = {"sign_in", "invitation", "invitations:accept", "switch", "carry out"}
+COMING = {
+    "sign_in", "invitation", "invitations:accept", "switch", "carry out", "local sign-in", "break-glass sign-in",
+    "drill", "administering",
+}  # fmt: skip
 
 
-class Administrators(People, Connections, Switching):
+class Administrators(People, Connections, Switching, Doors):
     """Everything that can be tried."""
 
 
@@ -41,6 +46,11 @@ def _everything_once(halden: Administrators) -> None:
     """Do each thing once, in an order in which all of it can be done."""
     aiko, dana = "aiko", "dana"
     halden.begin(admins="all")
+    halden.somebody_really_administers()
+    # The doors of our own: with a second factor that is there, and with one that has to be set up first.
+    for name in ("marcus", "ingrid", aiko, "piotr", "nils"):
+        halden.sign_in_locally(name)
+    halden.drill("ingrid")
     # People, and what their provider says of them.
     halden.treat(aiko, "disable", "piotr")
     halden.treat(aiko, "enable", "piotr")
@@ -111,6 +121,7 @@ def _everything_once(halden: Administrators) -> None:
     # Everyone.
     halden.require_provider(dana)
     halden.let_the_day_come()
+    halden.somebody_really_administers()
     halden.release(dana)
     halden.add_break_glass(aiko, NEWEST, is_new=True)
     halden.treat(aiko, "break_glass_link", NEWEST)
@@ -144,3 +155,4 @@ def test_nothing_that_is_tried_in_any_order_breaks_what_has_to_hold(cast: Cast) 
         run_state_machine_as_test(lambda: Administrators(world, did), settings=few)
     # Which of them have done something is for chance to say; it was much, or nothing was shown.
     assert len(did) > len(ACTS | COMING) / 3, did
+    assert did["administering"] > 9, did
