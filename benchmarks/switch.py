@@ -20,6 +20,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from html import unescape
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -213,7 +214,7 @@ class Administrator:
         """Send the form of ``page`` that goes to ``path``; return how long the answer took, and where it leads."""
         _status, _location, body = await self.inside.get(self.bench.origin + page)
         form = body.decode().partition(f'action="{path}"')[2].partition("</form>")[0]
-        fields = dict(re.findall(r'name="(\w+)" value="([^"]*)"', form))
+        fields = {name: unescape(value) for name, value in re.findall(r'name="(\w+)" value="([^"]*)"', form)}
         began = time.perf_counter()
         status, location, _body = await self.inside.post(self.bench.origin + path, fields)
         took = time.perf_counter() - began
