@@ -144,6 +144,7 @@ WHAT: Mapping[str, Promise] = {
     "not_empty": gettext_lazy("Is still used"),
     "role_changed": gettext_lazy("The role was edited meanwhile"),
     "role_in_use": gettext_lazy("Somebody still has the role"),
+    "beyond_reach": gettext_lazy("Somebody in it is out of reach of the roles of whoever tried"),
     # How a session ended.
     "signed_out": gettext_lazy("Signed out"),
     "ended_by_owner": gettext_lazy("By whose session it was, from another"),

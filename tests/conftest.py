@@ -7,11 +7,12 @@ from collections.abc import Iterator
 
 import pytest
 from django.conf import settings as everybodys
-from django.db import transaction
+from django.db import connection, transaction
 from pytest_django import DjangoDbBlocker, Settings
 
 from tests.cast import Cast
 from tests.hashing import QuickArgon2
+from tests.processes import wait_until
 from tests.routes import World
 from tests.smtp import Sink
 from users.models import factor
@@ -19,6 +20,24 @@ from users.models import factor
 
 def pytest_configure() -> None:
     everybodys.PASSWORD_HASHERS = ["tests.hashing.QuickArgon2"]
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """The database, which can be dropped only once whoever else was in it has gone; who stays is named."""
+    yield
+    with django_db_blocker.unblock():
+        wait_until(lambda: not _others_in_the_database(), seconds=10, otherwise=_others_in_the_database)
+
+
+def _others_in_the_database() -> list[tuple[str, str, str]]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_stat_clear_snapshot()")
+        cursor.execute(
+            "SELECT application_name, state, query FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
+        )
+        return list(cursor.fetchall())
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -75,9 +75,13 @@ def _is_ready(port: int) -> bool:
         return False
 
 
-def wait_until(what: Callable[[], object], seconds: float = 20) -> None:
-    """Wait for ``what`` to hold; fails when it does not within ``seconds``."""
+def wait_until(
+    what: Callable[[], object],
+    seconds: float = 20,
+    otherwise: Callable[[], object] = lambda: "it did not happen in time",
+) -> None:
+    """Wait for ``what`` to hold; fails when it does not within ``seconds``, and then says ``otherwise``."""
     ends = time.monotonic() + seconds
     while not what():
-        assert time.monotonic() < ends, "it did not happen in time"
+        assert time.monotonic() < ends, otherwise()
         time.sleep(0.05)

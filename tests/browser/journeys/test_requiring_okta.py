@@ -33,7 +33,7 @@ def test_it_is_proved_announced_begun_and_taken_back(house: House, visitor: Call
     comes_through_okta(aiko)
     aiko.go("Identity provider")
     aiko.follow("Who has to use it")
-    aiko.reads("No break-glass account was tested in the last 90 days.")
+    aiko.reads("No break-glass account of an Enterprise Admin was tested in the last 90 days.")
     aiko.sees("Who has to use it")
     for name in ("Marcus Feld", "Oluwaseun Adeyemi", "Tomás Herrera"):
         aiko.reads(name)
