@@ -340,6 +340,18 @@ def test_an_assertion_is_for_one_address_one_minute_and_one_use(walk: Walk) -> N
     }
 
 
+def test_an_assertion_for_a_refresh_is_of_the_time_of_the_refresh(walk: Walk) -> None:
+    """R14, K11: an old one is none."""
+    signing_key = SigningKey.from_pem(SigningKey.generate("RS256"))
+    rp = relying_party(walk.provider, client_secret="", auth_method=AuthMethod.PRIVATE_KEY_JWT, signing_key=signing_key)
+    walk.provider.on_token = lambda said, request: Reply.json({"error": "invalid_grant"}, 400)
+    with pytest.raises(Refused):
+        refresh(rp, walk.cache.metadata(rp), "a-refresh-token", walk.egress, at=1_800_000_300)
+    [sent] = walk.provider.requests_to("/token")
+    payload = json.loads(urlsafe_b64decode(sent.form["client_assertion"].split(".")[1] + "=="))
+    assert (payload["iat"], payload["exp"]) == (1_800_000_300, 1_800_000_360)
+
+
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_redirected_code_goes_nowhere(walk: Walk, status: int) -> None:
     """H28: the target sees nothing."""

@@ -307,6 +307,17 @@ def test_several_requests_can_have_one_deadline(provider: Provider) -> None:
     assert not hasattr(hasty._thread, "deadline")
 
 
+def test_with_no_time_left_nothing_is_asked_over_an_open_connection(provider: Provider, egress: Egress) -> None:
+    """T3: and with little left, it is."""
+    url = provider.issuer + "/keys"
+    egress.get(url, key="c1")
+    with egress.within(0.95):
+        assert egress.get(url, key="c1").status == 200
+    with egress.within(0), pytest.raises(TimedOut):
+        egress.get(url, key="c1")
+    assert (len(provider.requests_to("/keys")), provider.connections) == (2, 1)
+
+
 def test_what_is_decoded_has_the_limit_to_the_byte(provider: Provider, egress: Egress) -> None:
     """H29, T3."""
     limit = 512 * 1024

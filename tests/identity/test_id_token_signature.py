@@ -165,7 +165,20 @@ def test_an_absurd_key_is_left_out_before_it_costs_anything() -> None:
 
 @pytest.mark.parametrize(
     "payload",
-    [b"[]", b"null", b"", b"{", b"\xff\xfe", b'{"iss": NaN}', b'{"x": "\\ud800"}', b'{"x": "\\u0000"}', b"[" * 90000],
+    [
+        b"[]",
+        b"null",
+        b"",
+        b"{",
+        b"\xff\xfe",
+        b'{"iss": NaN}',
+        b'{"x": "\\ud800"}',
+        b'{"x": "\\u0000"}',
+        b'{"x": ["y", "\\u0000"]}',
+        b'{"x": [{"\\u0000": 1}]}',
+        b'{"x": {"y": ["\\udc00"]}}',
+        b"[" * 90000,
+    ],
 )
 def test_a_payload_that_is_no_sane_object_is_malformed(payload: bytes) -> None:
     """R4: signed by the provider, and still nothing a database could keep."""
@@ -191,6 +204,15 @@ def test_a_token_that_is_too_long_is_not_looked_at() -> None:
     """R4: however well it is signed."""
     assert verify(saying(padding="x" * 40_000)).sub == "00u1alice"
     assert refusal(saying(padding="x" * 60_000)).code is Code.MALFORMED_TOKEN
+
+
+def test_a_token_is_at_most_64_kib_long() -> None:
+    """R4: to the letter."""
+    by_length = {len(token): token for token in (saying(padding="x" * count) for count in range(48_600, 48_800))}
+    assert verify(by_length[65_536]).sub == "00u1alice"
+    assert refusal(min((token for token in by_length.values() if len(token) > 65_536), key=len)).code is (
+        Code.MALFORMED_TOKEN
+    )
 
 
 def test_a_token_has_one_spelling() -> None:

@@ -32,6 +32,9 @@ from identity.oidc import IssuerCode, IssuerProblem, parse_issuer
         "https://login.example.com/oauth2/default",
         "https://login.example.com/oauth2/a/b",
         "https://login.example.com/a...b/.c",
+        "https://login.example.com/oauth2/v1x",
+        "https://login.example.com/.well-known/openid-configurations",
+        "https://login.example.4you",
     ],
 )
 def test_a_right_issuer_is_kept_to_the_letter(issuer: str) -> None:
@@ -100,6 +103,7 @@ def test_scheme_and_host_have_one_spelling(pasted: str, kept: str) -> None:
         ("example.okta.com", IssuerCode.NO_SCHEME, "https://example.okta.com"),
         ("example.okta.com:8443/x", IssuerCode.NO_SCHEME, "https://example.okta.com:8443"),
         ("login.example.com:8443/x", IssuerCode.NO_SCHEME, "https://login.example.com:8443/x"),
+        ("login.example.com:8443", IssuerCode.NO_SCHEME, "https://login.example.com:8443"),
         ("//example.okta.com", IssuerCode.NO_SCHEME, "https://example.okta.com"),
         ("example-admin.okta.com/", IssuerCode.NO_SCHEME, "https://example.okta.com"),
         ("http://example.okta.com", IssuerCode.NOT_HTTPS, "https://example.okta.com"),
@@ -109,6 +113,7 @@ def test_scheme_and_host_have_one_spelling(pasted: str, kept: str) -> None:
         ("mailto:alice@example.com", IssuerCode.NOT_HTTPS, ""),
         ("https://alice:secret@example.okta.com", IssuerCode.USER_INFO, "https://example.okta.com"),
         ("https://example.okta.com@evil.example", IssuerCode.USER_INFO, "https://evil.example"),
+        ("https://alice@login.example.com/at@work", IssuerCode.USER_INFO, "https://login.example.com/at@work"),
         ("https://example.okta.com?client_id=x", IssuerCode.QUERY, "https://example.okta.com"),
         ("https://example.okta.com/oauth2/v1/authorize?x=1", IssuerCode.QUERY, "https://example.okta.com"),
         ("https://example.okta.com#top", IssuerCode.FRAGMENT, "https://example.okta.com"),

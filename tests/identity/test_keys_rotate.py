@@ -313,9 +313,29 @@ def test_a_provider_is_asked_in_the_name_of_the_connection(walk: Walk, monkeypat
 
     monkeypatch.setattr(walk.egress.breaker, "admit", noted)
     walk.sign_in()
-    fetch_keys(walk.cache.metadata(walk.rp), walk.egress, key="another")
+    metadata = walk.cache.metadata(walk.rp)
+    with pytest.raises(Refused):
+        walk.cache.keys(walk.rp, metadata).find("other", "RS256")  # looked for afresh
+    fetch_keys(metadata, walk.egress, key="another")
     discover(walk.rp.issuer, walk.egress, key="a third")
-    assert names == ["c0nnect10n00"] * 3 + ["another", "a third"]
+    assert names == ["c0nnect10n00"] * 4 + ["another", "a third"]
+
+
+def test_a_key_that_cannot_be_told_from_another_costs_no_look(walk: Walk) -> None:
+    """R16: a look is for a key that is not there."""
+    twin = SigningKey("second").jwk | {"kid": "first"}
+    walk.provider.on_keys = lambda said, request: {"keys": [SigningKey("first").jwk, twin]}
+    with pytest.raises(Refused) as caught:
+        walk.cache.keys(walk.rp, walk.cache.metadata(walk.rp)).find("first", "RS256")
+    assert caught.value.code is Code.AMBIGUOUS_KEY
+    assert fetches(walk) == (1, 1)
+
+
+def test_nothing_is_newer_than_keys_that_nobody_has_seen(walk: Walk) -> None:
+    """R16: a second look follows a first one."""
+    keys = walk.cache.keys(walk.rp, walk.cache.metadata(walk.rp))
+    assert keys.refetch() is False
+    assert fetches(walk) == (1, 0)
 
 
 def test_what_is_known_is_told_without_a_question(walk: Walk) -> None:

@@ -221,6 +221,8 @@ def test_a_replay_is_known_for_as_long_as_the_token_would_be_good() -> None:
         ({"format": "iss_sub", "iss": "", "sub": "00u1"}, None),
         ({"format": "iss_sub", "iss": 5, "sub": "00u1"}, None),
         ({"format": "opaque", "id": "x"}, None),
+        ({"format": "account", "email": "a@b.example"}, None),
+        ({"format": "opaque", "iss": ISSUER, "sub": "00u1"}, None),
         ({"iss": ISSUER, "sub": "00u1"}, None),
         ("00u1", None),
         ([{"format": "email", "email": "a@b.example"}], None),

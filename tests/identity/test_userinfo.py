@@ -54,6 +54,18 @@ def test_the_flag_of_an_email_goes_with_that_email(walk: Walk) -> None:
     assert (filled.email, filled.is_email_verified) == ("alice@example.com", False)
 
 
+def test_a_flag_without_an_email_says_nothing(walk: Walk) -> None:
+    """H11, R15: neither has one, and userinfo calls it verified."""
+    walk.provider.on_id_token = lambda said, request: {
+        name: value for name, value in said.items() if not name.startswith("email")
+    }
+    walk.provider.on_userinfo = lambda said, request: {"sub": said["sub"], "email_verified": True}
+    tokens, _ = walk.tokens()
+    claims = walk.sign_in()
+    filled = with_userinfo(claims, walk.rp, walk.cache.metadata(walk.rp), tokens.access_token, walk.egress)
+    assert (filled.email, filled.is_email_verified) == ("", None)
+
+
 def test_without_a_place_to_ask_nothing_is_added(walk: Walk) -> None:
     """R15."""
     claims = walk.sign_in()
