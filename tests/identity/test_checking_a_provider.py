@@ -43,7 +43,7 @@ def test_check_reports_what_is_missing_without_refusing_it(walk: Walk) -> None:
 
 
 def test_check_names_the_issuer_the_provider_calls_itself(walk: Walk) -> None:
-    """K1, H15: a trailing slash is suggested; another issuer is only shown."""
+    """K1, H15: a slash too few or too many is suggested; another issuer, or none that we take, is only shown."""
     walk.provider.on_discovery = lambda said, request: said | {"issuer": said["issuer"] + "/"}
     found = lines(walk)
     assert found[Line.ANSWERS].state is State.OK
@@ -54,6 +54,12 @@ def test_check_names_the_issuer_the_provider_calls_itself(walk: Walk) -> None:
     found = lines(walk)
     assert found[Line.ISSUER].data["got"] == "https://other.okta.com"
     assert "suggestion" not in found[Line.ISSUER].data
+    walk.provider.on_discovery = lambda said, request: said | {"issuer": said["issuer"] + "//"}
+    found = lines(walk)
+    assert (found[Line.ISSUER].state, "suggestion" in found[Line.ISSUER].data) == (State.FAILED, False)
+    walk.provider.on_discovery = lambda said, request: said
+    walk.rp = relying_party(walk.provider, issuer=walk.provider.issuer + "/")
+    assert lines(walk)[Line.ISSUER].data["suggestion"] == walk.provider.issuer
 
 
 def test_check_fails_on_keys_clients_and_strange_origins(walk: Walk) -> None:
@@ -91,6 +97,7 @@ def test_check_counts_the_keys_that_will_do(walk: Walk) -> None:
     ("method", "signs_with", "said", "state", "data"),
     [
         ("client_secret_basic", "", {}, State.OK, {"method": "client_secret_basic"}),
+        ("client_secret_basic", "", {"algorithms": ["ES256"]}, State.OK, {"method": "client_secret_basic"}),
         ("client_secret_post", "", {"methods": ["client_secret_basic"]}, State.FAILED, {}),
         ("private_key_jwt", "ES256", {"methods": ["private_key_jwt"]}, State.OK, {"signs_with": "ES256"}),
         (

@@ -259,6 +259,46 @@ def test_production_opens_to_https_and_public_names_only(url: str) -> None:
     assert str(caught.value) == "blocked"
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://user:secret@okta.example.com/",
+        "https://user@okta.example.com/",
+        "https://:secret@okta.example.com/",
+        "https://@okta.example.com/",
+        "https:///x",
+        "https://:443/x",
+        "https://okta.example.com:0/",
+        "https://okta.example.com:99999/",
+        "https://okta example.com/",
+        "https://okta.example.com/a b",
+        "https://okta.example.com/a?b c",
+        "https://okta.example.com/a\x01b",
+        "https://okta.example.com/a\x7fb",
+        "https://okta.example.com/ä",
+        "https://öktä.example.com/",
+        "ftp://okta.example.com/",
+        "//okta.example.com/",
+        "okta.example.com",
+    ],
+)
+def test_what_is_no_address_is_not_even_looked_up(url: str) -> None:
+    """T1, H31: whatever its name would lead to, in production and in development."""
+    names = Names(["127.0.0.1"])
+    for is_development in (False, True):
+        with pytest.raises(Blocked):
+            Egress(allow_loopback_http=is_development, resolver=names).get(url, key="c1")
+    assert names.asked == []
+
+
+def test_without_tls_nothing_is_looked_up_in_production() -> None:
+    """T1."""
+    names = Names(["127.0.0.1"])
+    with pytest.raises(Blocked):
+        Egress(resolver=names).get("http://okta.example.com/", key="c1")
+    assert names.asked == []
+
+
 @pytest.mark.parametrize("url", ["http://10.0.0.1/", "http://169.254.169.254/latest/", "https://192.168.0.1/"])
 def test_development_opens_loopback_and_nothing_else(url: str) -> None:
     """T1, T2: and http only there."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from identity.oidc import Code, Refused, discover, fetch_keys, keys
+from identity.oidc import Code, Refused, check_provider, discover, fetch_keys, keys, with_userinfo
 from identity.oidc.keys import fresh_seconds
 from tests.identity.walk import Walk, relying_party
 from tests.provider import Reply, SigningKey
@@ -312,13 +312,16 @@ def test_a_provider_is_asked_in_the_name_of_the_connection(walk: Walk, monkeypat
         admit(key)
 
     monkeypatch.setattr(walk.egress.breaker, "admit", noted)
-    walk.sign_in()
+    claims = walk.sign_in()
     metadata = walk.cache.metadata(walk.rp)
     with pytest.raises(Refused):
         walk.cache.keys(walk.rp, metadata).find("other", "RS256")  # looked for afresh
+    with pytest.raises(Refused):
+        with_userinfo(claims, walk.rp, metadata, "no-token-of-theirs", walk.egress)
     fetch_keys(metadata, walk.egress, key="another")
     discover(walk.rp.issuer, walk.egress, key="a third")
-    assert names == ["c0nnect10n00"] * 4 + ["another", "a third"]
+    check_provider(walk.rp, walk.egress)
+    assert names == ["c0nnect10n00"] * 5 + ["another", "a third"] + ["c0nnect10n00"] * 2
 
 
 def test_a_key_that_cannot_be_told_from_another_costs_no_look(walk: Walk) -> None:
