@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from binascii import Error as Base64Error
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -145,7 +144,7 @@ def _decoded(segment: str) -> bytes:
     """Decode base64url in its one canonical spelling, so that no two tokens mean the same bytes."""
     try:
         decoded = urlsafe_b64decode(segment + "=" * (-len(segment) % 4))
-    except (Base64Error, ValueError):
+    except ValueError:
         raise Refused(Code.MALFORMED_TOKEN) from None
     if urlsafe_b64encode(decoded).rstrip(b"=").decode() != segment:
         raise Refused(Code.MALFORMED_TOKEN)

@@ -11,7 +11,7 @@ import idna
 
 MAX_CHARACTERS = 500
 
-_OKTA = re.compile(r"(^|\.)(okta|oktapreview|okta-emea|okta-gov|okta\.mil|trexcloud)\.(com|mil)$")
+_OKTA = re.compile(r"(^|\.)(okta|oktapreview|okta-emea|okta-gov|trexcloud)\.(com|mil)$")
 _OKTA_ADMIN = re.compile(r"^([a-z0-9-]+)-admin\.(.+)$")
 _OKTA_ISSUER_PATH = re.compile(r"^(/oauth2/[A-Za-z0-9_-]+)?$")
 _WELL_KNOWN = re.compile(r"/\.well-known/(openid-configuration|oauth-authorization-server)/?$", re.IGNORECASE)
@@ -147,7 +147,7 @@ def _checked_host(host: str, allow_loopback: bool, before: str, port: str, path:
         raise IssuerProblem(IssuerCode.IP_ADDRESS)
     try:
         name = idna.encode(host.rstrip("."), uts46=True).decode("ascii")
-    except (idna.IDNAError, UnicodeError):
+    except UnicodeError:  # IDNA's own errors are some
         if is_ip_literal(unicodedata.normalize("NFKC", host)):
             raise IssuerProblem(IssuerCode.IP_ADDRESS) from None
         raise IssuerProblem(IssuerCode.BAD_HOST) from None
