@@ -187,8 +187,8 @@ def _never_breaks(browser: Browser, method: str, address: str, **sent: Any) -> N
 
 EVERYWHERE = sorted([*ROUTES, *PUBLIC])
 # How many times each route is asked with nonsense in all fields. The values are dealt out in turns, so that each field
-# meets a third of them at each route, and all of them at its neighbours'.
-ROUNDS = range(0, len(NASTY), 3)
+# meets a quarter of them at each route, and all of them at its neighbours'.
+ROUNDS = range(0, len(NASTY), 4)
 
 
 def _methods(name: str) -> list[str]:
@@ -212,19 +212,24 @@ def test_nonsense_in_every_field_at_once(world: World, name: str) -> None:
         _never_breaks(browser, "POST", address, data=body, content_type=kind)
 
 
+def _half(turn: int) -> list[str]:
+    """Every second one, and the others for the field that comes next: most fields are read by the same few parsers."""
+    return list(NASTY.values())[turn % 2 :: 2]
+
+
 @pytest.mark.parametrize("name", LISTS)
 def test_nonsense_in_one_parameter_of_a_list(world: World, name: str) -> None:
     browser, address = _browser(world, name), reverse(name)
-    for field in LISTS[name]:
-        for value in NASTY.values():
+    for turn, field in enumerate(LISTS[name]):
+        for value in _half(turn):
             _never_breaks(browser, "GET", address, data={field: value})
 
 
 @pytest.mark.parametrize("name", GOOD)
 def test_nonsense_in_one_field_of_a_form_that_is_right_otherwise(world: World, name: str) -> None:
     browser, address, form = _browser(world, name), reverse(name, args=_args(world, name)), GOOD[name]
-    for field in form:
-        for value in NASTY.values():
+    for turn, field in enumerate(form):
+        for value in _half(turn):
             _never_breaks(browser, "POST", address, data={**form, field: value})
         _never_breaks(browser, "POST", address, data={key: form[key] for key in form if key != field})
 
