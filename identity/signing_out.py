@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -92,7 +92,7 @@ def end(
             # A sign-in under way holds the row until its session is there, to be found and ended here (T17).
             _known_as(connection, issuer, sub)
         grants = Grant.objects.made_by(connection, issuer, sub=sub, sid=sid)
-        return _end(request, connection, channel, Session.objects.filter(grant__in=grants))
+        return _end(request, connection, channel, Q(grant__in=grants))
 
 
 def revoke(request: HttpRequest, connection: Connection, said: SignOut, whom: Whom, at: datetime) -> Outcome:
@@ -110,11 +110,10 @@ def revoke(request: HttpRequest, connection: Connection, said: SignOut, whom: Wh
         user = _known_as(connection, whom.iss, whom.sub)
     if user is None:
         return Outcome.UNKNOWN
-    sessions, is_its_own = Session.objects.filter(user=user), user.connection_id == connection.pk
-    theirs = sessions if is_its_own else sessions.filter(grant__connection=connection)
+    theirs = Q(user=user) if user.connection_id == connection.pk else Q(user=user, grant__connection=connection)
     if not _end(request, connection, Channel.GLOBAL, theirs):
         _record_ended(request, connection, Channel.GLOBAL, user, "nothing_to_end")
-    return Outcome.OTHER_SESSIONS if sessions.live(at).exists() else Outcome.ENDED
+    return Outcome.OTHER_SESSIONS if user.sessions.live(at).exists() else Outcome.ENDED
 
 
 def _known_as(connection: Connection, issuer: str, sub: str) -> User | None:
@@ -125,15 +124,15 @@ def _known_as(connection: Connection, issuer: str, sub: str) -> User | None:
     return people.select_for_update(of=("self",)).first()
 
 
-def _end(request: HttpRequest, connection: Connection, channel: Channel, sessions: QuerySet[Session]) -> int:
-    """End those of ``sessions`` that are the enterprise's, put each on record, and return how many there were."""
-    own = sessions.filter(enterprise=connection.enterprise)
-    found = list(own.select_related("user").select_for_update(of=("self",)))
+def _end(request: HttpRequest, connection: Connection, channel: Channel, which: Q) -> int:
+    """End those of the enterprise's sessions, put each on record, and return how many there were."""
+    own = Session.objects.of(connection.enterprise)
+    found = list(own.filter(which).select_related("user").select_for_update(of=("self",)))
     ended = [session for session in found if session.is_live(timezone.now())]
     for session in ended:
         _record_ended(request, connection, channel, session.user, "ended_by_provider", session=str(session))
     # With those that had run out by themselves: what they keep for their person ends, too.
-    Session.objects.filter(pk__in=[session.pk for session in found]).delete()
+    own.filter(pk__in=[session.pk for session in found]).delete()
     return len(ended)
 
 

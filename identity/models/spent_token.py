@@ -32,9 +32,7 @@ class SpentToken(models.Model):
 
         In the database and not in a cache, so that it is known to every process and outlives each of them.
         """
-        cls.objects.filter(connection=connection, until__lt=at).delete()
-        _token, is_new = cls.objects.get_or_create(
-            connection=connection, fingerprint=fingerprint, defaults={"until": until}
-        )
+        connection.spent_tokens.filter(until__lt=at).delete()
+        _token, is_new = connection.spent_tokens.get_or_create(fingerprint=fingerprint, defaults={"until": until})
         if not is_new:
             raise ReplayedError

@@ -110,18 +110,18 @@ class WaitingSubject(models.Model):
         serving = next((one.serving for one in connection if one.serving), None)
         if waiting is None or user is None or serving is None or serving.issuer != self.issuer:
             raise NotLinkable
-        if Subject.objects.filter(connection=self.connection, issuer=self.issuer, sub=self.sub).exists():
+        if self.connection.subjects.filter(issuer=self.issuer, sub=self.sub).exists():
             raise NotLinkable
         user.enterprise = enterprise
-        Subject.objects.filter(user=user).delete()
-        Subject.objects.create(connection=self.connection, issuer=self.issuer, sub=self.sub, user=user, created_at=at)
+        user.subjects.all().delete()
+        self.connection.subjects.create(issuer=self.issuer, sub=self.sub, user=user, created_at=at)
         user.connection, user.switching_to = self.connection, None
         user.save(update_fields=["connection", "switching_to"])
         user.forget_local_ways()
         user.moves.overtake(self.connection, at)
         user.sessions.all().delete()
         self.user = user
-        WaitingSubject.objects.filter(pk=self.pk).delete()
+        waiting.delete()
         keep_an_admin(enterprise)
 
     def refuse(self, *, by: User, at: datetime) -> None:
