@@ -28,6 +28,31 @@ def in_a_thread(ask: Callable[[], HttpResponse]) -> HttpResponse:
         database.close()
 
 
+def between_check_and_commit(ask: Callable[[], HttpResponse], act: Callable[[], object]) -> HttpResponse:
+    """Let a sign-in come to where all is checked and its session is to be written, then ``act``; return its answer.
+
+    What ``act`` does commits by itself: before the sign-in does, or after, if it has to wait for it.
+    """
+
+    def change() -> None:
+        try:
+            act()
+        finally:
+            database.close()
+
+    with ThreadPoolExecutor(2) as pool:
+        with transaction.atomic():
+            with database.cursor() as cursor:
+                # Sessions can be read and deleted, but the sign-in cannot write its own before this is over.
+                cursor.execute("LOCK TABLE users_session IN SHARE ROW EXCLUSIVE MODE")
+            answer = pool.submit(in_a_thread, ask)
+            wait_until(lambda: waiting_for_a_lock() == 1)
+            changing = pool.submit(change)
+            wait_until(lambda: waiting_for_a_lock() == 2 or changing.done())
+        changing.result(10)
+        return answer.result(10)
+
+
 def while_it_waits(
     ask: Callable[[], HttpResponse], lock: Callable[[], object], act: Callable[[], object]
 ) -> HttpResponse:

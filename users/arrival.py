@@ -13,7 +13,7 @@ from audit.actions import Action
 from audit.models import Result, client_address, record
 from users.models import AccountChangedError, Factors, Method, Session, User
 from users.sessions import local_method, sign_in
-from users.tasks import tell_admins
+from users.tasks import tell_admins, tell_of_break_glass
 
 
 def _still_proved(user: User, factors: Factors) -> User:
@@ -67,9 +67,7 @@ def drill(request: HttpRequest, user: User, factors: Factors, kind: str) -> None
             target=user,
             second_factor=kind,
         )
-        tell_admins(
-            enterprise, "break_glass_changed", what="tested", account=user.label, address=client_address(request)
-        )
+        tell_of_break_glass(user, "tested", address=client_address(request))
 
 
 def refuse_changed(request: HttpRequest, user: User) -> None:

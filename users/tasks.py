@@ -83,6 +83,11 @@ def tell_admins(enterprise: Enterprise, name: str, **context: Any) -> None:
         post_email(name, user=admin, **context)
 
 
+def tell_of_break_glass(user: User, what: str, **context: Any) -> None:
+    """Tell every Enterprise Admin what became of ``user``, which is a break-glass account, or was one until now."""
+    tell_admins(user.enterprise, "break_glass_changed", what=what, account=user.label, **context)
+
+
 def ask(name: str, *, email: str, enterprise: Enterprise | None = None) -> None:
     """Leave a question about ``email`` for a worker to answer, by email only (``users.letters.answer``)."""
     row = OutgoingEmail.objects.create(enterprise=enterprise, user=None, name=name, context={"email": email})
@@ -134,7 +139,7 @@ def remind_of_break_glass() -> None:
             if as_read.update(break_glass_reminded_at=now):
                 since = user.break_glass_tested_at or user.joined_at
                 days = (now - since).days if since else 0
-                tell_admins(user.enterprise, "break_glass_changed", what="untested", account=user.label, days=days)
+                tell_of_break_glass(user, "untested", days=days)
 
 
 @shared_task

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 import pytest
+from django.http import HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 
@@ -85,18 +86,22 @@ ACTS: dict[str, tuple[Callable[[Halden], tuple[str, dict[str, str]]], Callable[[
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("act", ACTS)
-def test_whoever_waits_for_the_one_who_revokes_the_role_does_nothing(transactional_db: None, act: str) -> None:
+def ready(act: str) -> tuple[Cast, Callable[[], HttpResponse]]:
+    """Make a Halden in which Aiko can do ``act``, and return how she asks for it."""
     cast = Cast.assemble()
     halden, aiko = Halden(cast), browser_of(cast.aiko)
     sent, before = ACTS[act]
     if before:
         before(halden, aiko)
     path, form = sent(halden)
+    return cast, lambda: aiko.post(path, form)
+
+
+@pytest.mark.parametrize("act", ACTS)
+def test_whoever_waits_for_the_one_who_revokes_the_role_does_nothing(transactional_db: None, act: str) -> None:
+    cast, ask = ready(act)
     events, emails = Event.objects.count(), OutgoingEmail.objects.count()
-    answer = while_it_waits(
-        lambda: aiko.post(path, form), cast.halden.lock, lambda: cast.aiko.role_assignments.all().delete()
-    )
+    answer = while_it_waits(ask, cast.halden.lock, lambda: cast.aiko.role_assignments.all().delete())
     assert answer.status_code == 403
     assert (Event.objects.count(), OutgoingEmail.objects.count()) == (events, emails)
     assert not User.objects.get(pk=cast.aiko.pk).is_break_glass
@@ -105,11 +110,6 @@ def test_whoever_waits_for_the_one_who_revokes_the_role_does_nothing(transaction
 @pytest.mark.parametrize("act", ACTS)
 def test_so_it_is_not_with_whoever_still_has_it(transactional_db: None, act: str) -> None:
     """Else the test above would show nothing: each of these waits, and is then done, or refused for another reason."""
-    cast = Cast.assemble()
-    halden, aiko = Halden(cast), browser_of(cast.aiko)
-    sent, before = ACTS[act]
-    if before:
-        before(halden, aiko)
-    path, form = sent(halden)
-    answer = while_it_waits(lambda: aiko.post(path, form), cast.halden.lock, lambda: None)
+    cast, ask = ready(act)
+    answer = while_it_waits(ask, cast.halden.lock, lambda: None)
     assert answer.status_code == (409 if act == "require" else 302), answer.text

@@ -18,7 +18,7 @@ from identity.news import tell_admins
 from invitations.models import State
 from tests.cast import Browser, Cast
 from tests.identity.journey import Journey, sent_to
-from tests.meanwhile import waiting_for_a_lock
+from tests.meanwhile import between_check_and_commit, waiting_for_a_lock
 from tests.processes import wait_until
 from tests.provider import Provider, Reply, Request, Said
 from users.models import OutgoingEmail, Role, RoleAssignment, Session, User
@@ -124,24 +124,9 @@ def test_one_person_at_the_provider_takes_one_account(journey: Journey) -> None:
 
 def in_between(journey: Journey, back: str, act: Callable[[Connection], object]) -> HttpResponse:
     """Finish a sign-in, and ``act`` on the connection between the moment it is found enabled and its COMMIT."""
-
-    def change() -> None:
-        try:
-            act(Connection.objects.get(pk=journey.connection.pk))
-        finally:
-            database.close()
-
-    with ThreadPoolExecutor(2) as pool:
-        with transaction.atomic():
-            with database.cursor() as cursor:
-                # Sessions can be read and deleted, but the sign-in cannot write its own before this is over.
-                cursor.execute("LOCK TABLE users_session IN SHARE ROW EXCLUSIVE MODE")
-            answer = pool.submit(in_a_thread, journey.browser, back)
-            wait_until(lambda: waiting_for_a_lock() == 1)
-            changing = pool.submit(change)
-            wait_until(lambda: waiting_for_a_lock() == 2 or changing.done())
-        changing.result(10)
-        return answer.result(10)
+    return between_check_and_commit(
+        lambda: journey.browser.get(back), lambda: act(Connection.objects.get(pk=journey.connection.pk))
+    )
 
 
 def test_a_connection_disabled_between_the_lookup_and_the_commit_leaves_no_session(journey: Journey) -> None:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from django.db import connection as database
 from django.db import transaction
 from django.http import HttpResponse
 from django.urls import reverse
@@ -17,8 +15,7 @@ from identity.models import Revision, WaitingSubject
 from tests.cast import PASSWORD, Browser, Cast, browser_of, enable_okta
 from tests.factors import App, enter_password, factor_page, give_app, key_to_copy
 from tests.invitations.switching import switching
-from tests.meanwhile import in_a_thread, waiting_for_a_lock, while_it_waits
-from tests.processes import wait_until
+from tests.meanwhile import between_check_and_commit, while_it_waits
 from users.models import Factors, Session, User
 from users.tokens import reset_token
 
@@ -105,23 +102,10 @@ def after_the_last_check(sign_in: Callable[[], HttpResponse], act: Callable[[], 
     """Do ``act`` between the last check of the sign-in and its commit."""
 
     def change() -> None:
-        try:
-            with transaction.atomic():
-                act()
-        finally:
-            database.close()
-
-    with ThreadPoolExecutor(2) as pool:
         with transaction.atomic():
-            with database.cursor() as cursor:
-                # Sessions can be read, but the sign-in cannot write its own before this is over.
-                cursor.execute("LOCK TABLE users_session IN SHARE ROW EXCLUSIVE MODE")
-            answer = pool.submit(in_a_thread, sign_in)
-            wait_until(lambda: waiting_for_a_lock() == 1)
-            changing = pool.submit(change)
-            wait_until(lambda: waiting_for_a_lock() == 2 or changing.done())
-        changing.result(10)
-        return answer.result(10)
+            act()
+
+    return between_check_and_commit(sign_in, change)
 
 
 def is_asked_again(answer: HttpResponse) -> bool:

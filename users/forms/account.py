@@ -18,7 +18,7 @@ from audit.models import client_address, printable, record
 from users.forms.fields import CurrentPasswordField, NameField, NewPasswordField
 from users.models import AccountChangedError, Session, Throttle, User
 from users.sessions import device_name
-from users.tasks import post_email, tell_admins
+from users.tasks import post_email, tell_of_break_glass
 
 TRIES_AT_THE_CURRENT_PASSWORD = 5
 
@@ -93,13 +93,7 @@ class NewPasswordForm(forms.Form):
             )
             address = client_address(request)
             if user.is_break_glass:
-                tell_admins(
-                    user.enterprise,
-                    "break_glass_changed",
-                    what="password_changed",
-                    account=user.label,
-                    address=address,
-                )
+                tell_of_break_glass(user, "password_changed", address=address)
             post_email(
                 "password_changed",
                 user=user,

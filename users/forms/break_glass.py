@@ -31,7 +31,7 @@ from users.models import (
     User,
 )
 from users.models.break_glass import MOST_BREAK_GLASS
-from users.tasks import post_email, tell_admins
+from users.tasks import post_email, tell_admins, tell_of_break_glass
 
 NEW = "new"
 
@@ -192,9 +192,7 @@ class RetireBreakGlass(Act):
             return
         person.retire_from_break_glass()
         self.record()
-        tell_admins(
-            person.enterprise, "break_glass_changed", what="retired", account=person.label, by=access.user.label
-        )
+        tell_of_break_glass(person, "retired", by=access.user.label)
 
 
 class RecoverForm(NewPasswordForm):
@@ -218,5 +216,5 @@ class RecoverForm(NewPasswordForm):
                 result=Result.ALARM,
                 sessions_ended=ended,
             )
-            tell_admins(user.enterprise, "break_glass_changed", what="recovered", account=user.label)
+            tell_of_break_glass(user, "recovered")
         return user

@@ -16,7 +16,7 @@ from users.forms.acts import Act
 from users.forms.fields import EmailField
 from users.http import ConsoleRequest
 from users.models import EmailTakenError, Status, User, fold_email
-from users.tasks import post_email, tell_admins
+from users.tasks import post_email, tell_of_break_glass
 
 
 class ChangeEmail(Act):
@@ -91,13 +91,7 @@ class ChangeEmail(Act):
             return
         self.record(before=old, after=new)
         if person.is_break_glass:
-            tell_admins(
-                person.enterprise,
-                "break_glass_changed",
-                what="email_changed",
-                account=person.label,
-                by=access.user.label,
-            )
+            tell_of_break_glass(person, "email_changed", by=access.user.label)
         told = {"before": old, "after": new, "by": access.user.label}
         for address in [new] if is_same else [old, new]:
             post_email("email_changed", user=person, to=address, **told)

@@ -38,7 +38,7 @@ from users.models.factor import MOST_PASSKEYS, step_of
 from users.notices import tell_owner
 from users.passkeys import LONGEST_ANSWER, Registered
 from users.sessions import device_name
-from users.tasks import tell_admins
+from users.tasks import tell_of_break_glass
 
 
 class AddFactor(forms.Form):
@@ -295,10 +295,4 @@ class ResetFactors(Act):
         self.record(factors=kinds)
         tell_owner(person, "reset", self.request, by=access.user.label)
         if person.is_break_glass:
-            tell_admins(
-                person.enterprise,
-                "break_glass_changed",
-                what="factors_reset",
-                account=person.label,
-                by=access.user.label,
-            )
+            tell_of_break_glass(person, "factors_reset", by=access.user.label)
