@@ -77,7 +77,8 @@ def link(request: ConsoleRequest, pk: str) -> HttpResponse:
 @allowed(Permission.MANAGE_CONNECTIONS)
 def refuse(request: ConsoleRequest, pk: str) -> HttpResponse:
     found = waiting_or_404(request, pk)
-    linking.refuse(request, found)
+    if not found.refused_at:  # Who said no first stays on record.
+        linking.refuse(request, found)
     messages.success(request, _("%(sub)s stays out. The account is as it was.") % {"sub": found.sub})
     return redirect("identity:waiting")
 

@@ -90,6 +90,9 @@ def test_a_no_can_be_thought_over_but_not_overlooked(journey: Journey) -> None:
     assert NEW in kept_out
     assert "Aiko Tanaka" in kept_out
     assert "Somebody else: keep out" not in aiko.get(page).content.decode()
+    browser_of(journey.cast.ingrid).post(f"{page}refuse/")
+    assert waiting().refused_by == journey.cast.aiko
+    assert Event.objects.of(journey.cast.halden).filter(action="subject:refused").count() == 1
     # Whose page was older than the no learns of it first.
     assert link(journey, journey.cast.ingrid) == 409
     assert not Subject.objects.filter(sub=NEW).exists()
