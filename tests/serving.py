@@ -14,6 +14,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from tests.ports import fresh_port
+
 
 @dataclass(frozen=True)
 class Request:
@@ -58,7 +60,7 @@ class Server(ThreadingHTTPServer):
         self._tls = tls
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
-        super().__init__(("127.0.0.1", port), _Handler)
+        super().__init__(("127.0.0.1", port or fresh_port()), _Handler)
         self._thread = threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True)
 
     def start(self) -> None:
@@ -149,7 +151,7 @@ class _Handler(BaseHTTPRequestHandler):
 @contextmanager
 def raw_server(speak: Callable[[socket.socket], None]) -> Iterator[str]:
     """A server that reads a request and then says whatever `speak` says; its address."""
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = socket.create_server(("127.0.0.1", fresh_port()))
 
     def serve() -> None:
         with suppress(OSError):

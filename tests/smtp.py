@@ -5,12 +5,13 @@ from __future__ import annotations
 import email
 import email.policy
 import re
-import socket
 from email.message import EmailMessage
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope
 from aiosmtpd.smtp import Session as SMTPSession
+
+from tests.ports import fresh_port
 
 
 class Sink:
@@ -20,9 +21,7 @@ class Sink:
         self.messages: list[EmailMessage] = []
         self.answers: dict[str, str] = {}
         self.connections = 0
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port: int = free.getsockname()[1]
+        self.port = fresh_port()
         self._controller = Controller(self, hostname="127.0.0.1", port=self.port)
 
     def start(self) -> None:

@@ -20,6 +20,7 @@ import redis
 from demo.processes import Child, Ports, alone
 from demo.servers import Postgres, Valkey, without_password
 from tests.okta import ROOT
+from tests.ports import fresh_port
 
 pytestmark = pytest.mark.servers
 
@@ -49,12 +50,6 @@ def run_demo(folder, **changes):
         text=True,
         timeout=60,
     )
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def is_one_sentence(result):
@@ -198,7 +193,7 @@ def test_a_port_that_is_no_port_is_said_in_one_sentence(folder):
 )
 def test_an_unreachable_server_is_said_in_one_sentence_without_its_password(folder, name, url):
     """R12: a password is in no message."""
-    result = run_demo(folder, PORT=str(free_port()), **{name: url})
+    result = run_demo(folder, PORT=str(fresh_port()), **{name: url})
     assert is_one_sentence(result), result.stderr
     assert result.stderr.strip().startswith(name)
     assert "hunter2" not in result.stdout + result.stderr
@@ -211,7 +206,7 @@ def test_a_url_without_password_stays_as_it_is():
 
 def test_two_runs_at_once_are_refused(folder):
     with alone(folder, otherwise="unused"):
-        result = run_demo(folder, PORT=str(free_port()))
+        result = run_demo(folder, PORT=str(fresh_port()))
     assert is_one_sentence(result)
     assert "runs already" in result.stderr
 
@@ -260,7 +255,7 @@ def is_alive(process):
 
 def test_everything_starts_says_where_to_go_and_leaves_nothing_behind(folder):
     """The whole of script/run, private servers and all, from nothing to Ctrl-C."""
-    port = free_port()
+    port = fresh_port()
     log = folder / "output"
     with log.open("w") as output:
         command = [sys.executable, "-m", "demo"]

@@ -17,6 +17,7 @@ from urllib.parse import parse_qsl, urljoin, urlsplit
 
 import requests
 
+from tests.ports import fresh_port
 from tests.provider import Provider
 
 FOLDER = Path(__file__).resolve().parent.parent / "certified_provider"
@@ -34,16 +35,11 @@ def installed() -> None:
         subprocess.run([npm, "ci", "--silent"], cwd=FOLDER, check=True, env={**os.environ, "PATH": PATH})
 
 
-def free_port() -> int:
-    with Provider() as probe:
-        return int(urlsplit(probe.issuer).port or 0)
-
-
 class Certified(Provider):
     """The certified provider, to be run; it is asked over HTTP only, and this class only remembers where it is."""
 
     def __init__(self) -> None:
-        self.port = free_port()
+        self.port = fresh_port()
         self.issuer = f"http://127.0.0.1:{self.port}"
         self.clients = {"gatehouse": SECRET}
 

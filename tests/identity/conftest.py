@@ -5,7 +5,6 @@ from collections.abc import Iterator
 import pytest
 
 from identity.egress import Egress
-from identity.providers import door
 from invitations.models import Move
 from tests.cast import Cast
 from tests.identity.journey import Journey
@@ -17,8 +16,6 @@ from tests.provider import Provider
 @pytest.fixture
 def provider() -> Iterator[Provider]:
     with Provider() as provider:
-        # The port may have been that of another test's provider, which said other things about itself.
-        door().cache.forget(provider.issuer)
         yield provider
 
 
