@@ -14,10 +14,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 
 from django.contrib.auth.hashers import make_password
+from django.core.signals import setting_changed
+from django.dispatch import receiver
 from django.http import QueryDict
-from django.test import Client
+from django.test.client import Client, ClientHandler
 from django.utils import timezone
 
 from identity.models import Connection, Provider
@@ -142,12 +145,26 @@ class Cast:
         return cls(halden=halden, stranger=stranger, oslo=oslo, rotterdam=rotterdam, **people)
 
 
+@cache
+def _handler(enforce_csrf_checks: bool) -> ClientHandler:
+    return ClientHandler(enforce_csrf_checks)
+
+
+@receiver(setting_changed)
+def _loads_middleware_again(**changed: object) -> None:
+    _handler.cache_clear()
+
+
 class Browser(Client):
     """Django's test client at an enterprise's region, with ``sign_in`` for a session like a real one's."""
 
-    def __init__(self, enterprise: Enterprise | None = None, **defaults: object) -> None:
+    def __init__(
+        self, enterprise: Enterprise | None = None, *, enforce_csrf_checks: bool = False, **defaults: object
+    ) -> None:
         host = (enterprise.origin if enterprise else Region.EU.origin).split("://")[1]
-        super().__init__(headers={"host": host, "user-agent": FIREFOX}, **defaults)
+        super().__init__(enforce_csrf_checks, headers={"host": host, "user-agent": FIREFOX}, **defaults)
+        # One for all browsers, as in production: loading the middleware takes longer than most requests.
+        self.handler = _handler(enforce_csrf_checks)
 
     def sign_in(self, user: User, method: Method | None = None) -> Browser:
         """Begin a session for ``user`` directly, without the sign-in page (which has tests of its own)."""

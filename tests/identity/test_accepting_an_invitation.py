@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from django.test import Client
 from django.utils import timezone
 
 from audit.models import Event
@@ -67,7 +66,7 @@ def test_pressing_the_button_opens_it_and_moves_on(journey: Journey, invitation:
 
 def test_the_button_needs_the_pages_own_token(journey: Journey, invitation: Invitation) -> None:
     """Another site cannot press it for somebody."""
-    strict = Client(enforce_csrf_checks=True, headers={"host": journey.cast.halden.origin.split("://")[1]})
+    strict = Browser(journey.cast.halden, enforce_csrf_checks=True)
     journey.open(invitation, strict)  # type: ignore[arg-type]
     assert strict.post(f"/sso/{journey.connection.pk}/start/").status_code == 403
 

@@ -136,7 +136,7 @@ def test_a_cookie_of_an_invitation_is_none_of_a_switch(journey: Journey, move: M
 
 def test_the_button_needs_the_pages_own_token(journey: Journey, move: Move) -> None:
     """Another site cannot press it for somebody."""
-    strict = Client(enforce_csrf_checks=True, headers={"host": journey.cast.halden.origin.split("://")[1]})
+    strict = Browser(journey.cast.halden, enforce_csrf_checks=True)
     strict.get(f"{PATH}{move.token}/", follow=True)
     assert strict.post(f"/sso/{journey.connection.pk}/start/?for=switch").status_code == 403
 

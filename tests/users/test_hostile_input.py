@@ -132,8 +132,7 @@ def test_an_address_is_found_whatever_its_case(cast: Cast, slug: str) -> None:
 
 
 def test_a_form_of_another_site_is_refused(cast: Cast) -> None:
-    browser = browser_of(cast.aiko)
-    browser.handler.enforce_csrf_checks = True
+    browser = Browser(cast.halden, enforce_csrf_checks=True).sign_in(cast.aiko)
     for path in ("/logout/", "/account/password/", "/account/sessions/end/", "/e/halden/local/", "/signup/", "/login/"):
         response = browser.post(path, {}, headers={"origin": "https://evil.example"})
         assert response.status_code == 403
