@@ -23,6 +23,8 @@ COPY identity identity
 COPY console console
 COPY templates templates
 COPY static static
+# Whoever runs it may not write beside it, and each process would compile it again.
+RUN python -m compileall -q --invalidation-mode unchecked-hash .
 
 # The demo Okta of the dev profile. Never part of the product's image.
 FROM app AS demo

@@ -16,8 +16,9 @@ import sys
 import sysconfig
 import venv
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import metadata
+from importlib.util import cache_from_source
 from pathlib import Path
 
 import yaml
@@ -74,20 +75,24 @@ def _take_over(package: Requirement, ours: Path, theirs: Path) -> None:
     for file in installed.files or ():
         source, target = ours / file, theirs / file
         target.parent.mkdir(parents=True, exist_ok=True)
-        content = source.read_bytes()
-        # The programs name their interpreter.
-        target.write_bytes(
-            content.replace(sys.prefix.encode(), bytes(VENV)) if target.parent.name == "bin" else content
-        )
-        target.chmod(source.stat().st_mode)
+        shutil.copy2(source, target)
+        if target.parent.name == "bin":  # The programs name their interpreter.
+            target.write_bytes(target.read_bytes().replace(sys.prefix.encode(), bytes(VENV)))
+        # Not every installer compiles what it installs; the image's does.
+        compiled = Path(cache_from_source(str(source))) if source.suffix == ".py" else None
+        if compiled and compiled.exists():
+            beside = Path(cache_from_source(str(target)))
+            beside.parent.mkdir(exist_ok=True)
+            shutil.copy2(compiled, beside)
 
 
 @dataclass(frozen=True)
 class Image:
-    """The image's files below ``app``, and the settings its containers get."""
+    """The image's files below ``app``, the settings its containers get, and when which file was built."""
 
     app: Path
     settings: dict[str, str]
+    built: dict[Path, int] = field(default_factory=dict)
 
     @classmethod
     def build(cls, folder: Path, settings: dict[str, str]) -> Image:
@@ -103,12 +108,19 @@ class Image:
                 else:
                     shutil.copy(ROOT / source, target_path)
         image = cls(app, settings)
+        [compiling] = [rest for word, rest in instructions("app") if word == "RUN" and rest.startswith("python ")]
+        subprocess.run(image.command(compiling.split()), cwd=app, env=image.environment, check=True)
         assignments, command = re.fullmatch(r"((?:\w+=\S+ )+)(python .+)", last("product", "RUN")).groups()  # type: ignore[union-attr]
         own = dict(assignment.split("=", 1) for assignment in assignments.split())
         subprocess.run(image.command(command.split()), cwd=app, env=image.environment | own, check=True)
         for path in [app, *app.rglob("*")]:
             path.chmod(path.stat().st_mode & ~0o222)
+        image.built.update(image.as_it_is())
         return image
+
+    def as_it_is(self) -> dict[Path, int]:
+        """Return when (nanoseconds) each file and folder was last written to."""
+        return {path: path.stat().st_mtime_ns for path in self.app.rglob("*")}
 
     @property
     def environment(self) -> dict[str, str]:

@@ -173,8 +173,9 @@ def test_logs_are_lines_of_json_with_the_request_and_without_what_it_carried(run
 
 
 def test_nothing_is_written_beside_the_code(running: Running) -> None:
-    app = running.image.app
-    assert not [path for path in app.rglob("*") if path.stat().st_mode & 0o222 or path.name == "__pycache__"]
+    image = running.image
+    assert image.as_it_is() == image.built
+    assert not [path for path in image.built if path.stat().st_mode & 0o222]
 
 
 def test_every_container_stops_when_asked(running: Running) -> None:
