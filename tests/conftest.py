@@ -8,6 +8,8 @@ from collections.abc import Iterator
 import pytest
 from django.conf import settings as everybodys
 from django.db import connection, transaction
+from django.template import Context, RequestContext, Template
+from django.test.utils import instrumented_test_render
 from pytest_django import DjangoDbBlocker, Settings
 
 from tests.cast import Cast
@@ -16,6 +18,9 @@ from tests.processes import wait_until
 from tests.routes import World
 from tests.smtp import Sink
 from users.models import factor
+
+# As it is before Django's test environment replaces it.
+_plain_render = Template._render
 
 
 def pytest_configure() -> None:
@@ -38,6 +43,21 @@ def _others_in_the_database() -> list[tuple[str, str, str]]:
             " WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
         )
         return list(cursor.fetchall())
+
+
+@pytest.fixture(scope="session", autouse=True)
+def contexts_of_pages(django_test_environment: None) -> Iterator[None]:
+    """Answers keep the context of their page, and not of each template that it includes as well: to copy those takes
+    a tenth of a page's time.
+    """
+
+    def render(template: Template, context: Context) -> str:
+        is_page = context.template is template and isinstance(context, RequestContext)
+        return (instrumented_test_render if is_page else _plain_render)(template, context)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Template, "_render", render)
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)
