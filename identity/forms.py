@@ -97,6 +97,8 @@ class ChooseForm(forms.Form):
 
     @transaction.atomic
     def save(self) -> Connection:
+        """Make the draft, on record. Raises PermissionDenied for somebody who may not by now."""
+        fresh_access(self.request, self.request.enterprise.lock(), Permission.MANAGE_CONNECTIONS)
         connection = Connection.objects.create(
             enterprise=self.request.enterprise,
             provider=self.cleaned_data["provider"],

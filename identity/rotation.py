@@ -1,4 +1,7 @@
-"""Secrets and keys take turns: by hand, on record; keys also by the clock."""
+"""Secrets and keys take turns: by hand, on record; keys also by the clock.
+
+What is done by hand raises PermissionDenied for somebody who may not by the time it is their turn.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,15 @@ from identity.credentials import (
 )
 from identity.models import Connection, Revision
 from identity.oidc import CLIENT_ALGORITHMS, Line
+from users.access import Permission
+from users.forms.acts import fresh_access
 from users.http import ConsoleRequest
+
+
+def _may_still(request: ConsoleRequest) -> None:
+    """Lock the enterprise's row, before that of the connection, and ask once more who may do this."""
+    fresh_access(request, request.enterprise.lock(), Permission.MANAGE_CONNECTIONS)
+
 
 # ---- Secrets, by hand
 
@@ -26,6 +37,7 @@ from users.http import ConsoleRequest
 def retire(request: ConsoleRequest, secret: ClientSecret) -> None:
     """Erase a secret that sign-ins do not depend on. Raises StillInUseError."""
     with transaction.atomic():
+        _may_still(request)
         if secret.retire(timezone.now()):
             _record(Action.SECRET_RETIRED, secret.connection, request, secret=str(secret))
 
@@ -35,6 +47,7 @@ def set_expiry(request: ConsoleRequest, secret: ClientSecret, on: date | None) -
     if secret.expires_on == on:
         return False
     with transaction.atomic():
+        _may_still(request)
         secret.expires(on)
         details = {"secret": str(secret), "expires_on": on.isoformat() if on else "never"}
         _record(Action.SECRET_DATED, secret.connection, request, **details)
@@ -47,6 +60,7 @@ def set_expiry(request: ConsoleRequest, secret: ClientSecret, on: date | None) -
 def publish(request: ConsoleRequest, connection: Connection) -> ClientKey:
     """Make the next key, for what the provider takes as far as it was checked. Raises KeyWaitsError."""
     with transaction.atomic():
+        _may_still(request)
         algorithm = taken_by(connection.latest)
         key = ClientKey.publish(connection, by=request.user, at=timezone.now(), algorithm=algorithm)
         _record(Action.KEY_PUBLISHED, connection, request, key=key.kid, algorithm=key.algorithm)
@@ -74,6 +88,7 @@ def _said_of_keys(revision: Revision | None) -> dict[str, str]:
 def sign(request: ConsoleRequest, key: ClientKey) -> None:
     """Have a key sign before its time. Raises KeyNotKnownError."""
     with transaction.atomic():
+        _may_still(request)
         if key.sign(timezone.now()):
             _record(Action.KEY_SIGNS, key.connection, request, key=key.kid)
 
@@ -81,6 +96,7 @@ def sign(request: ConsoleRequest, key: ClientKey) -> None:
 def withdraw(request: ConsoleRequest, key: ClientKey) -> None:
     """Withdraw a key before its time. Raises StillInUseError."""
     with transaction.atomic():
+        _may_still(request)
         if key.withdraw(timezone.now()):
             _record(Action.KEY_WITHDRAWN, key.connection, request, key=key.kid)
 
@@ -90,6 +106,7 @@ def deliver(request: ConsoleRequest, connection: Connection, *, are_pasted: bool
     if connection.are_keys_pasted == are_pasted:
         return
     with transaction.atomic():
+        _may_still(request)
         connection.are_keys_pasted = are_pasted
         connection.save(update_fields=["are_keys_pasted"])
         _record(Action.KEYS_DELIVERED, connection, request, by="paste" if are_pasted else "address")

@@ -12,10 +12,11 @@ from django.urls import reverse
 from django.utils import timezone
 
 from audit.models import Event
-from identity.models import Connection, Provider, WaitingSubject
+from identity.credentials import ClientKey, ClientSecret
+from identity.models import ClientAuthentication, Connection, Provider, Revision, WaitingSubject
 from tests.cast import Browser, Cast, browser_of, enable_okta
 from tests.meanwhile import while_it_waits
-from users.models import OutgoingEmail, User
+from users.models import Organization, OutgoingEmail, User
 
 pytestmark = [pytest.mark.servers, pytest.mark.django_db(transaction=True)]
 
@@ -50,8 +51,29 @@ class Halden:
         return values | {"organization": ""}
 
 
+def new_organization(halden: Halden) -> Organization:
+    return Organization.objects.create(enterprise=halden.cast.halden, name="Bergen", created_at=timezone.now())
+
+
 def ready_to_close(halden: Halden, browser: Browser) -> None:
     assert browser.get("/advanced/enterprise/export/").status_code == 200
+
+
+def has_a_key(halden: Halden, browser: Browser) -> None:
+    ClientKey.publish(halden.okta, by=halden.cast.aiko, at=timezone.now())
+
+
+def spare_secret(halden: Halden) -> ClientSecret:
+    """One that nothing depends on: saved after the one that serves."""
+    halden.okta.revise(by=halden.cast.aiko, at=timezone.now(), secret="spare", **halden.okta.latest.values)
+    return halden.okta.latest.secret
+
+
+def waiting_key(halden: Halden) -> ClientKey:
+    """One that signs only when it is told to: beside one that sign-ins depend on."""
+    has_a_key(halden, browser_of(halden.cast.aiko))
+    Revision.objects.filter(pk=halden.okta.serving_id).update(client_authentication=ClientAuthentication.KEY)
+    return ClientKey.publish(Connection.objects.get(pk=halden.okta.pk), by=halden.cast.aiko, at=timezone.now())
 
 
 def is_closed(halden: Halden, browser: Browser) -> None:
@@ -74,6 +96,16 @@ ACTS: dict[str, tuple[Callable[[Halden], tuple[str, dict[str, str]]], Callable[[
     "settings": (lambda h: (h.at("setup"), h.settings() | {"client_id": "0oa3"}), None),
     "link": (lambda h: (reverse("identity:link_subject", args=[h.waiting.pk]), {}), None),
     "keep out": (lambda h: (reverse("identity:refuse_subject", args=[h.waiting.pk]), {}), None),
+    "rotate the key": (lambda h: (h.at("rotate_key"), {}), has_a_key),
+    "have a key sign": (lambda h: (h.at("use_key", waiting_key(h).pk), {}), None),
+    "withdraw a key": (lambda h: (h.at("withdraw_key", waiting_key(h).pk), {}), None),
+    "paste keys": (lambda h: (h.at("deliver_keys"), {"by": "paste"}), has_a_key),
+    "retire a secret": (lambda h: (h.at("retire_secret", spare_secret(h).pk), {}), None),
+    "date a secret": (lambda h: (h.at("secret_expiry", spare_secret(h).pk), {"expires_on": "2199-01-01"}), None),
+    "choose a provider": (lambda h: (reverse("identity:choose"), {"provider": "okta", "scope": "enterprise"}), None),
+    "create an organization": (lambda h: ("/organizations/create/", {"name": "Bergen"}), None),
+    "rename an organization": (lambda h: (f"/organizations/{h.cast.oslo.pk}/rename/", {"name": "Bergen"}), None),
+    "delete an organization": (lambda h: (f"/organizations/{new_organization(h).pk}/delete/", {}), None),
     "require": (lambda h: (reverse("identity:requiring"), {"grace": "7"}), None),
     "release": (lambda h: (reverse("identity:release"), {}), is_required),
     "close": (lambda h: ("/advanced/enterprise/close/", {"name": "Halden Freight"}), ready_to_close),

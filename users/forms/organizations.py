@@ -12,9 +12,15 @@ from django.utils.translation import ngettext
 
 from audit.actions import Action
 from audit.models import Result, record
+from users.access import Permission
+from users.forms.acts import fresh_access
 from users.forms.fields import NameField
 from users.http import ConsoleRequest
 from users.models import NotEmptyError, Organization
+
+
+def _may_still(request: ConsoleRequest) -> None:
+    fresh_access(request, request.enterprise.lock(), Permission.MANAGE_ORGANIZATIONS)
 
 
 class OrganizationForm(forms.ModelForm):
@@ -58,11 +64,15 @@ class OrganizationForm(forms.ModelForm):
         return _("%(before)s is now called %(name)s.") % {"before": self.before, "name": self.instance.name}
 
     def save(self, commit: bool = True) -> Any:
-        """Save and record it. Return False when somebody has taken the name since it was checked."""
+        """Save and record it. Return False when somebody has taken the name since it was checked.
+
+        Raises PermissionDenied for somebody who may not by now.
+        """
         action = Action.ORGANIZATION_CREATED if self.is_new else Action.ORGANIZATION_RENAMED
         details = {} if self.is_new else {"before": self.before, "after": self.instance.name}
         try:
             with transaction.atomic():
+                _may_still(self.request)
                 self.instance.save()
                 record(
                     action,
@@ -113,9 +123,13 @@ class DeleteOrganization(forms.Form):
         return _("%(name)s is deleted.") % {"name": self.organization.name}
 
     def save(self) -> bool:
-        """Delete it, and return whether it was; a deliberate no is an error of the form, and in the audit log."""
+        """Delete it, and return whether it was; a deliberate no is an error of the form, and in the audit log.
+
+        Raises PermissionDenied for somebody who may not by now.
+        """
         try:
             with transaction.atomic():
+                _may_still(self.request)
                 self._record()
                 self.organization.remove()
         except NotEmptyError:
