@@ -122,7 +122,7 @@ def verify_refreshed_id_token(
     claims = _claims(header, payload, rp, epoch(at))
     if claims.sub != subject:
         raise Refused(Code.SUBJECT_CHANGED)
-    if claims.nonce and not hmac.compare_digest(claims.nonce.encode(), (nonce or "").encode()):
+    if claims.nonce and not (nonce and hmac.compare_digest(claims.nonce.encode(), nonce.encode())):
         raise Refused(Code.NONCE_MISMATCH)
     _check_hash(payload, "at_hash", access_token, Code.AT_HASH_MISMATCH)
     if claims.acr:

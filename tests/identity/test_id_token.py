@@ -343,6 +343,15 @@ def test_a_refreshed_token_is_about_the_same_person() -> None:
     assert caught.value.code is Code.NONCE_MISMATCH
 
 
+@pytest.mark.parametrize("known", [None, ""])
+@pytest.mark.parametrize("said", ["the-nonce", "None", "XXXX", "0"])
+def test_where_no_nonce_is_known_a_refreshed_token_has_none(said: str, known: str | None) -> None:
+    """H18: nothing stands in for the nonce that is missing, so there is none that the token could guess."""
+    with pytest.raises(Refused) as caught:
+        verify_refreshed_id_token(saying(nonce=said), RP, METADATA, KEYS, subject="00u1alice", at=NOW, nonce=known)
+    assert caught.value.code is Code.NONCE_MISMATCH
+
+
 def test_a_refreshed_token_belongs_to_the_access_token_it_came_with() -> None:
     """R2, R11: at_hash is checked here as at a sign-in."""
 
