@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from queue import Empty, SimpleQueue
-from select import POLLERR, POLLHUP, POLLIN, poll
+from select import POLLIN, poll
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
@@ -52,21 +52,21 @@ class Response:
 class _Deadlined(socket.socket):
     """A socket whose reads and writes share one deadline, so that a slow drip cannot outlast it."""
 
-    deadline = float("inf")
+    deadline = 0.0  # nothing is said before there is one
 
     def _arm(self) -> None:
         left = self.deadline - time.monotonic()
         if left <= 0:
             raise TimeoutError
-        self.settimeout(left if left < 3600 else None)
+        self.settimeout(left)
 
-    def recv_into(self, buffer: Any, nbytes: int | None = 0, flags: int = 0) -> int:
+    def recv_into(self, *args: Any, **options: Any) -> int:
         self._arm()
-        return super().recv_into(buffer, nbytes or 0, flags)
+        return super().recv_into(*args, **options)
 
-    def send(self, data: Any, flags: int = 0, /) -> int:
+    def send(self, *args: Any) -> int:
         self._arm()
-        return super().send(data, flags)
+        return super().send(*args)
 
 
 class _DeadlinedTLS(_Deadlined, ssl.SSLSocket):
@@ -96,7 +96,7 @@ class _Line(http.client.HTTPConnection):
     def is_quiet(self) -> bool:
         """Whether an idle connection is still good: not closed, and nothing came unasked."""
         poller = poll()
-        poller.register(self.sock, POLLIN | POLLHUP | POLLERR)
+        poller.register(self.sock, POLLIN)  # that it was closed or broke is told unasked
         return not poller.poll(0)
 
 
@@ -235,7 +235,7 @@ class Egress:
     ) -> http.client.HTTPResponse:
         line.sock.deadline = deadline
         try:
-            line.request(method, target, body, {"Accept-Encoding": "identity", **headers})
+            line.request(method, target, body, headers)  # of itself it asks for no encoding
             line.flush()
             return line.getresponse()
         except (OSError, http.client.HTTPException):
@@ -245,14 +245,10 @@ class Egress:
     def _receive(self, line: _Line, origin: Origin, answer: http.client.HTTPResponse) -> Response:
         reusable = False
         try:
+            # One read is all of it, however many pieces it comes in, or a byte too much.
             raw = answer.read(self._max_bytes + 1)
             if len(raw) > self._max_bytes:
                 raise TooLarge
-            # With a short read nothing says the body is over; one more says so.
-            while not answer.isclosed() and (more := answer.read(self._max_bytes + 1 - len(raw))):
-                raw += more
-                if len(raw) > self._max_bytes:
-                    raise TooLarge
             if answer.length:
                 raise http.client.IncompleteRead(b"")
             reusable = not answer.will_close
@@ -324,11 +320,9 @@ class Egress:
                 raw._arm()
                 sock = self._tls.wrap_socket(raw, server_hostname=host)  # type: ignore[assignment]
             except ValueError:  # a name that no certificate can be for
-                raw.close()
                 raise Unreachable from None
-            except OSError:
-                raw.close()
-                raise
+            finally:
+                raw.close()  # TLS has taken over what there was to close, unless it never came to that
         with self._lock:
             self.connections_opened += 1
         line = _Line(host, port)
@@ -373,20 +367,21 @@ class Egress:
     def _connect(self, addresses: Sequence[IPv4Address | IPv6Address], port: int, connect_by: float) -> _Deadlined:
         problem: OSError = OSError()
         for address in addresses:
-            family = socket.AF_INET if address.version == 4 else socket.AF_INET6
             try:
-                sock = _Deadlined(family, socket.SOCK_STREAM)
-            except OSError as failure:  # a machine without IPv6
+                return _connected(address, port, connect_by)
+            except OSError as failure:  # on a machine without IPv6, of every such address
                 problem = failure
-                continue
-            sock.deadline = connect_by
-            try:
-                sock._arm()
-                sock.connect((str(address), port))
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            except OSError as failure:
-                sock.close()
-                problem = failure
-            else:
-                return sock
         raise problem
+
+
+def _connected(address: IPv4Address | IPv6Address, port: int, by: float) -> _Deadlined:
+    sock = _Deadlined(socket.AF_INET if address.version == 4 else socket.AF_INET6)
+    sock.deadline = by
+    try:
+        sock._arm()
+        sock.connect((str(address), port))
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    except OSError:
+        sock.close()
+        raise
+    return sock

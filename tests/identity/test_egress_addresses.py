@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -187,6 +188,23 @@ def test_a_name_is_resolved_once_and_the_answer_that_was_checked_is_used(
     egress.close()
 
 
+def test_a_public_address_is_connected_to(
+    secure: Provider, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """T2: all the addresses that were looked at, and no others. Only the way to them is the test's own."""
+    connect, connected = Egress._connect, []
+
+    def elsewhere(egress: Egress, addresses: list[object], port: int, by: float) -> object:
+        connected.append([str(address) for address in addresses])
+        return connect(egress, [ip_address("127.0.0.1")], port, by)
+
+    monkeypatch.setattr(Egress, "_connect", elsewhere)
+    egress = Egress(ca_file=authority.ca_file, resolver=Names(["93.184.215.14", "2606:2800:21f::1"]))
+    assert egress.get(discovery(secure), key="c1").status == 200
+    assert connected == [["93.184.215.14", "2606:2800:21f::1"]]
+    egress.close()
+
+
 def test_tls_sni_and_host_go_by_name_though_the_address_was_chosen(authority: Authority) -> None:
     """T2."""
     context = authority.server_context("okta.example.com")
@@ -201,6 +219,19 @@ def test_tls_sni_and_host_go_by_name_though_the_address_was_chosen(authority: Au
         egress.get(discovery(provider), key="c1")
         assert asked == ["okta.example.com"]
         assert provider.requests[0].headers["host"] == provider.issuer.removeprefix("https://")
+        egress.close()
+
+
+def test_only_the_http_that_is_spoken_here_is_offered(authority: Authority) -> None:
+    """T3: a server that prefers HTTP/2 is told before it speaks; one that knows nothing else is no use."""
+    context = authority.server_context("okta.example.com")
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    with Provider(host="okta.example.com", tls=context) as provider:
+        egress = Egress(allow_loopback_http=True, ca_file=authority.ca_file, resolver=Names(["127.0.0.1"]))
+        assert egress.get(discovery(provider), key="c1").status == 200
+        [[line]] = egress._idle.values()
+        assert isinstance(line.sock, ssl.SSLSocket)
+        assert line.sock.selected_alpn_protocol() == "http/1.1"
         egress.close()
 
 
@@ -225,6 +256,27 @@ def test_an_address_that_does_not_answer_is_followed_by_one_that_does(secure: Pr
     egress = Egress(allow_loopback_http=True, ca_file=authority.ca_file, resolver=Names(["::1", "127.0.0.1"]))
     assert egress.get(discovery(secure), key="c1").status == 200
     egress.close()
+
+
+def test_an_address_of_either_version_is_connected_to() -> None:
+    """Where the machine has both."""
+    try:
+        listener = socket.create_server(("::1", 0), family=socket.AF_INET6)
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    egress = Egress(allow_loopback_http=True)
+
+    def answer() -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(65536)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
+    with listener, ThreadPoolExecutor(1) as pool:
+        listener.settimeout(5)
+        pool.submit(answer)
+        assert egress.get(f"http://[::1]:{listener.getsockname()[1]}/", key="c1").body == b"{}"
+        egress.close()
 
 
 @pytest.mark.parametrize(
@@ -306,6 +358,9 @@ def test_development_opens_loopback_and_nothing_else(url: str) -> None:
         Egress(allow_loopback_http=True).get(url, key="c1")
     with pytest.raises(Blocked):
         Egress(allow_loopback_http=True, resolver=Names(["93.184.215.14"])).get("http://okta.example.com/", key="c1")
+    for beside in ("10.0.0.1", "93.184.215.14"):
+        with pytest.raises(Blocked):
+            Egress(allow_loopback_http=True, resolver=Names(["127.0.0.1", beside])).get("http://localhost/", key="c1")
 
 
 def test_a_name_without_an_address_is_unreachable() -> None:

@@ -56,7 +56,7 @@ class Keeper:
         self.egress.close()
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
-        self._thread.join()
+        self._thread.join(2)  # one that listens to a client of a failing test is not waited for
         for connection in self.kept:
             connection.close()
 
@@ -324,6 +324,12 @@ def test_a_request_says_what_it_is_and_no_more(provider: Provider, egress: Egres
     assert asked.headers == {"host": port, "accept-encoding": "identity", "x-mine": "1"}
     assert told.headers["content-length"] == "3"
     assert egress.requests_made == 4
+
+
+def test_an_address_is_asked_for_to_the_letter(keeper: Keeper) -> None:
+    """T1: without a query there is no question mark, which some servers take for another address."""
+    keeper.post(b"first")
+    assert keeper.heard[0].startswith(b"POST /token HTTP/1.1\r\n")
 
 
 def test_an_answers_headers_are_read_by_lower_case_names(provider: Provider, egress: Egress) -> None:

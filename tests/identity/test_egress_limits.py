@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import gzip
 import socket
+import threading
 import time
+import tracemalloc
 import zlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,6 +31,7 @@ from identity.egress import (
 )
 from tests.provider import Provider, Reply
 from tests.serving import raw_server
+from tests.tls import Authority
 
 
 def impatient(**options: Any) -> Egress:
@@ -65,6 +69,18 @@ def test_a_slow_drip_ends_at_the_deadline(speak: Callable[[socket.socket], None]
         assert 0.3 < time.monotonic() - started < 3
 
 
+def test_a_slow_drip_over_tls_ends_at_the_deadline_too(tmp_path: Path) -> None:
+    """H29, T3: that is how providers are asked; another class of the library reads there."""
+    authority = Authority(tmp_path)
+    with Provider(host="okta.example.com", tls=authority.server_context("okta.example.com")) as provider:
+        provider.on_keys = lambda said, request: Reply(200, b"x" * 100, pause=0.05)
+        egress = impatient(ca_file=authority.ca_file, resolver=lambda host, port: ["127.0.0.1"])
+        started = time.monotonic()
+        with pytest.raises(TimedOut):
+            egress.get(provider.issuer + "/keys", key="c1")
+        assert 0.3 < time.monotonic() - started < 3
+
+
 def test_a_server_that_never_speaks_tls_ends_at_the_connect_limit() -> None:
     """T3: the handshake is part of connecting."""
     with raw_server(lambda connection: time.sleep(4)) as url:
@@ -74,8 +90,36 @@ def test_a_server_that_never_speaks_tls_ends_at_the_connect_limit() -> None:
         assert time.monotonic() - started < 3
 
 
-def test_a_resolver_that_takes_its_time_ends_at_the_connect_limit() -> None:
+def test_a_server_that_lets_nobody_in_ends_at_the_connect_limit() -> None:
+    """T3: and is one that did not answer in time, whatever other address was tried before it."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as listener, ExitStack() as waiting:
+        place = listener.getsockname()
+        for _ in range(3):  # One more than there is room for.
+            knocking = waiting.enter_context(socket.socket())
+            knocking.setblocking(False)
+            knocking.connect_ex(place)
+        started = time.monotonic()
+        with pytest.raises(TimedOut):
+            impatient(total_seconds=5).get(f"http://127.0.0.1:{place[1]}/", key="c1")
+        assert 0.2 < time.monotonic() - started < 3
+
+
+def test_with_no_time_left_nobody_waits_for_a_name() -> None:
     """T3."""
+
+    def slow(host: str, port: int) -> Sequence[str]:
+        time.sleep(0.9)
+        return ["127.0.0.1"]
+
+    egress = impatient(resolver=slow, total_seconds=5, connect_seconds=5)
+    started = time.monotonic()
+    with egress.within(0), pytest.raises(TimedOut):
+        egress.get("http://okta.example.com/", key="c1")
+    assert time.monotonic() - started < 0.8
+
+
+def test_a_resolver_that_takes_its_time_ends_at_the_connect_limit() -> None:
+    """T3: and whoever stops the process does not wait for it either."""
 
     def slow(host: str, port: int) -> Sequence[str]:
         time.sleep(4)
@@ -85,6 +129,9 @@ def test_a_resolver_that_takes_its_time_ends_at_the_connect_limit() -> None:
     with pytest.raises(TimedOut):
         impatient(resolver=slow).get("http://okta.example.com/", key="c1")
     assert time.monotonic() - started < 3
+    waiting = [thread for thread in threading.enumerate() if thread.name == "egress-resolve"]
+    assert waiting
+    assert all(thread.daemon for thread in waiting)
 
 
 def test_the_limits_are_those_of_the_requirement() -> None:
@@ -123,6 +170,26 @@ def test_an_encoding_nobody_asked_for_is_unintelligible(provider: Provider, egre
     """H29: and so is one that is not what it says."""
     with pytest.raises(Unreachable):
         fetched(provider, egress, Reply(200, b"not compressed at all", {"Content-Encoding": encoding}))
+
+
+@pytest.mark.parametrize("encoding", ["br", "gzip, gzip", "x"])
+def test_an_encoding_that_is_not_known_is_not_guessed(provider: Provider, egress: Egress, encoding: str) -> None:
+    """H29: though what comes could be read."""
+    with pytest.raises(Unreachable):
+        fetched(provider, egress, Reply(200, gzip.compress(b"{}"), {"Content-Encoding": encoding}))
+
+
+def test_a_bomb_takes_no_room(provider: Provider, egress: Egress) -> None:
+    """H29: it is refused at the limit, and not after all of it was unpacked."""
+    bomb = Reply(200, gzip.compress(b"\0" * 50_000_000), {"Content-Encoding": "gzip"})
+    fetched(provider, egress, Reply(200, b"{}"))
+    tracemalloc.start()
+    try:
+        with pytest.raises(TooLarge):
+            fetched(provider, egress, bomb)
+        assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_an_endless_body_without_a_length_is_cut_off() -> None:
