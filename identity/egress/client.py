@@ -31,7 +31,7 @@ MAX_BYTES = 512 * 1024
 IDLE_SECONDS = 50.0
 IDLE_PER_ORIGIN = 10
 # What a server may have closed while we were speaking is not used for the last second of its promise.
-_PROMISED = re.compile(r"(?:^|[,\s])timeout=([0-9]{1,6})(?![0-9])", re.ASCII)
+_PROMISED = re.compile(r"(?:^|[,\s])timeout=([0-9]{1,6})")
 _MARGIN = 1.0
 # The longest TLS record (RFC 8446, section 5.1): of half a record the other end can make nothing.
 _RECORD = 16384

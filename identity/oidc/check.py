@@ -58,10 +58,8 @@ class Finding:
         return {"line": self.line.value, "state": self.state.value, "problem": self.problem, "data": dict(self.data)}
 
 
-# At which line a refusal of discovery is seen; the lines before it passed.
+# At which line a refusal of discovery is seen, if not at the first; the lines before it passed.
 _LINE_OF = {
-    Code.DISCOVERY_MALFORMED: Line.ANSWERS,
-    Code.DISCOVERY_NOT_FOUND: Line.ANSWERS,
     Code.DISCOVERY_ISSUER_MISMATCH: Line.ISSUER,
     Code.DISCOVERY_MISSING_ENDPOINT: Line.ENDPOINTS,
     Code.DISCOVERY_BAD_ENDPOINT: Line.ENDPOINTS,

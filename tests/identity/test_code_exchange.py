@@ -16,7 +16,9 @@ from hypothesis import strategies as st
 from identity.egress import Breaker, Egress
 from identity.oidc import (
     Code,
+    RefreshedTokens,
     Refused,
+    TokenResponse,
     authorization_url,
     exchange_code,
     refresh,
@@ -335,3 +337,14 @@ def test_a_breaker_spares_a_dead_provider_and_everyone_waiting_for_it(walk: Walk
     with pytest.raises(Refused) as caught:
         exchange_code(other, metadata, "code", "v" * 43, egress, at=time.time())
     assert caught.value.code is Code.PROVIDER_UNREACHABLE
+
+
+def test_no_token_is_in_the_repr_of_what_holds_it() -> None:
+    """R12: neither of a sign-in nor of a refresh; how long they last and what for may be read."""
+    held = [
+        TokenResponse("canary-id", "canary-access", "canary-refresh", 60.0, "openid"),
+        RefreshedTokens("canary-access", "canary-id", "canary-refresh", 60.0),
+    ]
+    for tokens in held:
+        assert "canary" not in repr(tokens)
+        assert "60.0" in repr(tokens)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import FrozenInstanceError
 from pathlib import Path
 
 import pytest
@@ -340,6 +341,8 @@ def test_an_answers_headers_are_read_by_lower_case_names(provider: Provider, egr
     assert answer.headers["cache-control"] == "max-age=900"
     with pytest.raises(TypeError):
         answer.headers["cache-control"] = "x"  # type: ignore[index]
+    with pytest.raises(FrozenInstanceError):
+        answer.status = 200  # type: ignore[misc]
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])

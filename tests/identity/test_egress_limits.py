@@ -352,6 +352,23 @@ def test_only_what_the_provider_does_counts_against_it(provider: Provider) -> No
             slow.get(url, key="c1")
 
 
+@pytest.mark.parametrize(
+    "reply",
+    [Reply(200, b"{}"), Reply(500), Reply(302), Reply(200, b"x" * 600_000)],
+    ids=["good", "500", "302", "large"],
+)
+def test_an_answer_of_any_kind_ends_a_row_of_failures(provider: Provider, reply: Reply) -> None:
+    """T3: two failures with an answer between them are not two in a row."""
+    egress = impatient(breaker=Breaker(threshold=2))
+    for _ in range(2):
+        with pytest.raises(Unreachable):
+            fetched(provider, egress, Reply(body=b"nonsense", raw=True))
+        with suppress(EgressError):
+            fetched(provider, egress, reply)
+    assert fetched(provider, egress, Reply(200, b"{}")).status == 200
+    egress.close()
+
+
 def test_several_requests_can_have_one_deadline(provider: Provider) -> None:
     """T3: of the thread that asks, and only as long as it says so; never later than its own."""
     egress = impatient(total_seconds=5, connect_seconds=5)
