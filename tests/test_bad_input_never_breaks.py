@@ -170,8 +170,11 @@ def _browser(world: World, name: str) -> Browser:
     return browser
 
 
-def _never_breaks(browser: Browser, method: str, address: str, **sent: Any) -> None:
-    """Ask, and undo whatever it did, here and in the browser, so that each question meets the same world."""
+def _never_breaks(browser: Browser, method: str, address: str, **sent: Any) -> bool:
+    """Ask, and undo whatever it did, here and in the browser, so that each question meets the same world.
+
+    Return whether anything looked at what was sent.
+    """
     before = copy.deepcopy(browser.cookies)
     with transaction.atomic():
         is_raw = "content_type" in sent  # Then the bytes are sent as they are.
@@ -183,6 +186,8 @@ def _never_breaks(browser: Browser, method: str, address: str, **sent: Any) -> N
         assert answer.status_code < 500
         transaction.set_rollback(True)
     browser.cookies = before
+    # Django parses a query and a form when they are first asked for.
+    return "GET" in vars(answer.wsgi_request) or "_post" in vars(answer.wsgi_request)
 
 
 EVERYWHERE = sorted([*ROUTES, *PUBLIC])
@@ -200,10 +205,11 @@ def test_nonsense_in_every_field_at_once(world: World, name: str) -> None:
     browser, address = _browser(world, name), reverse(name, args=_args(world, name))
     values, raw = list(NASTY.values()), list(RAW.values())
     first = EVERYWHERE.index(name)
-    for start in ROUNDS:
-        data = {field: values[(first + start + turn) % len(values)] for turn, field in enumerate(FIELDS)}
-        for method in _methods(name):
-            _never_breaks(browser, method, address, data=data)
+    for method in _methods(name):
+        for start in ROUNDS:
+            data = {field: values[(first + start + turn) % len(values)] for turn, field in enumerate(FIELDS)}
+            if not _never_breaks(browser, method, address, data=data):
+                break  # Where nobody looks, nothing else will be found.
     for start in range(2):
         nonsense = [field.encode() + b"=" + raw[(first + start + turn) % len(raw)] for turn, field in enumerate(FIELDS)]
         _never_breaks(browser, "GET", address, QUERY_STRING=b"&".join(nonsense).decode())
