@@ -228,7 +228,7 @@ class Batch(models.Model):
         )  # fmt: skip
         for target in {person.target for person in taken}:
             going = [person.pk for person in taken if person.target == target]
-            User.objects.filter(pk__in=going).update(switching_to=target)
+            User.objects.of(self.enterprise).filter(pk__in=going).update(switching_to=target)
         self._record(Action.SWITCH_BEGUN, taken, self.begun_by)
         self.taken += len(taken)
         others = Counter(verdicts.values())
@@ -241,7 +241,7 @@ class Batch(models.Model):
         # As of when it was asked: whoever is sent a link by this is not quiet any more, and not found again.
         quiet = self.moves.to_remind(self.reminded_at or at).order_by("pk").select_related("user")
         found = list(quiet.select_for_update(of=("self",))[:most])
-        Move.objects.filter(pk__in=[move.pk for move in found]).remind(at)
+        self.moves.filter(pk__in=[move.pk for move in found]).remind(at)
         self._record(Action.SWITCH_REMINDED, [move.user for move in found if move.user], self.reminded_by)
         return len(found)
 
@@ -249,8 +249,8 @@ class Batch(models.Model):
         waiting = self.moves.filter(redeemed_at=None, undone_at=None).order_by("pk").select_related("user")
         found = list(waiting.select_for_update(of=("self",))[:most])
         people = [move.user for move in found if move.user]
-        Move.objects.filter(pk__in=[move.pk for move in found]).update(undone_at=at, undone_by=self.undone_by)
-        User.objects.filter(pk__in=[person.pk for person in people]).update(switching_to=None)
+        self.moves.filter(pk__in=[move.pk for move in found]).update(undone_at=at, undone_by=self.undone_by)
+        User.objects.of(self.enterprise).filter(pk__in=[person.pk for person in people]).update(switching_to=None)
         self._record(Action.SWITCH_UNDONE, people, self.undone_by)
         return len(found)
 

@@ -258,7 +258,7 @@ class Invitation(EmailedLink):
             ]  # fmt: skip
             User.objects.bulk_create(fresh)
             if here:
-                User.objects.filter(pk__in=[user.pk for user in here]).update(connection=connection)
+                User.objects.of(enterprise).filter(pk__in=[user.pk for user in here]).update(connection=connection)
                 RoleAssignment.objects.filter(user__in=here).delete()
                 cls.objects.of(enterprise).filter(email_folded__in=known, accepted_at=None, revoked_at=None).update(
                     revoked_at=at, revoked_by=by
