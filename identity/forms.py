@@ -21,8 +21,7 @@ from identity import rotation
 from identity.issuers import WrongIssuer, read_issuer
 from identity.models import EDITED, ClientAuthentication, Connection, Provider, Revision
 from identity.news import tell_admins
-from users.access import Permission
-from users.forms.acts import fresh_access
+from identity.permitted import permitted
 from users.forms.fields import EmailField
 from users.http import ConsoleRequest
 from users.models import Organization
@@ -98,7 +97,7 @@ class ChooseForm(forms.Form):
     @transaction.atomic
     def save(self) -> Connection:
         """Make the draft, on record. Raises PermissionDenied for somebody who may not by now."""
-        fresh_access(self.request, self.request.enterprise.lock(), Permission.MANAGE_CONNECTIONS)
+        permitted(self.request)
         connection = Connection.objects.create(
             enterprise=self.request.enterprise,
             provider=self.cleaned_data["provider"],
@@ -410,7 +409,7 @@ def keep(
 
     Within the caller's transaction. Raises PermissionDenied for somebody who may not by now.
     """
-    fresh_access(request, request.enterprise.lock(), Permission.MANAGE_CONNECTIONS)
+    permitted(request)
     latest, now = connection.latest, timezone.now()
     changed = _changed(latest, values, secret)
     is_cleared = bool(latest and latest.has_secret and secret is None and values["issuer"] != latest.issuer)

@@ -11,8 +11,7 @@ from django.utils import timezone
 from audit.actions import Action
 from audit.models import Result, record
 from identity.models import WaitingSubject
-from users.access import Permission
-from users.forms.acts import fresh_access
+from identity.permitted import permitted
 from users.http import ConsoleRequest
 from users.models import LastAdminError
 from users.tasks import post_email
@@ -22,7 +21,7 @@ def link(request: ConsoleRequest, waiting: WaitingSubject) -> None:
     """Know ``waiting`` as its user from now on. Raises NotLinkable or LastAdminError; then nothing has happened."""
     try:
         with transaction.atomic():
-            access = fresh_access(request, request.enterprise.lock(), Permission.MANAGE_CONNECTIONS)
+            access = permitted(request)
             if access.user.pk == waiting.user_id:
                 raise PermissionDenied  # Nobody vouches for themselves.
             waiting.link(by=access.user, at=timezone.now())
@@ -37,7 +36,7 @@ def link(request: ConsoleRequest, waiting: WaitingSubject) -> None:
 def refuse(request: ConsoleRequest, waiting: WaitingSubject) -> None:
     """Keep ``waiting`` out, also when it comes again."""
     with transaction.atomic():
-        access = fresh_access(request, request.enterprise.lock(), Permission.MANAGE_CONNECTIONS)
+        access = permitted(request)
         waiting.refuse(by=access.user, at=timezone.now())
         _record(Action.SUBJECT_REFUSED, request, waiting)
 

@@ -15,18 +15,12 @@ from identity import findings, rotation
 from identity.forms import Saved, keep, scope_name
 from identity.models import Connection, EmailRule, Revision
 from identity.news import tell_admins
+from identity.permitted import permitted
 from identity.providers import door
 from identity.requiring import passwords_go_on
 from invitations.models import Invitation
-from users.access import Permission
-from users.forms.acts import fresh_access
 from users.http import ConsoleRequest
 from users.models import Throttle, User
-
-
-def _allowed_still(request: ConsoleRequest) -> None:
-    """Lock the enterprise's row, before that of any connection, and ask once more who may do this."""
-    fresh_access(request, request.enterprise.lock(), Permission.MANAGE_CONNECTIONS)
 
 
 def check(request: ConsoleRequest, revision: Revision, at: datetime) -> timedelta:
@@ -78,7 +72,7 @@ def apply_fix(request: ConsoleRequest, revision: Revision, fix: findings.Fix) ->
 def enable(request: ConsoleRequest, connection: Connection, revision: Revision) -> None:
     """Let ``revision`` serve. Raises NotTestedError."""
     with transaction.atomic():
-        _allowed_still(request)
+        permitted(request)
         connection.enable(revision, timezone.now())
         record(
             Action.CONNECTION_ENABLED,
@@ -98,7 +92,7 @@ def enable(request: ConsoleRequest, connection: Connection, revision: Revision) 
 def lead(request: ConsoleRequest, connection: Connection) -> None:
     """Let new people use ``connection``, and what they used before go on beside it. Raises NotEnabledError."""
     with transaction.atomic():
-        _allowed_still(request)
+        permitted(request)
         connection.lead()
         record(
             Action.CONNECTION_PUT_FIRST,
@@ -113,7 +107,7 @@ def lead(request: ConsoleRequest, connection: Connection) -> None:
 def return_to(request: ConsoleRequest, connection: Connection, revision: Revision) -> Revision:
     """Make an older, proved revision the newest again. Raises NotTestedError or SecretGoneError."""
     with transaction.atomic():
-        _allowed_still(request)
+        permitted(request)
         new = connection.return_to(revision, by=request.user, at=timezone.now())
         record(
             Action.CONNECTION_REVISED,
@@ -130,7 +124,7 @@ def return_to(request: ConsoleRequest, connection: Connection, revision: Revisio
 def disable(request: ConsoleRequest, connection: Connection) -> None:
     """Stop sign-ins through ``connection``. Raises LastAdminError; then nothing has happened."""
     with transaction.atomic():
-        _allowed_still(request)
+        permitted(request)
         touched = Touched.by(connection)
         is_released = connection.disable(timezone.now())
         record(
@@ -151,7 +145,7 @@ def set_email_rule(request: ConsoleRequest, connection: Connection, rule: EmailR
     if connection.email_rule == rule:
         return
     with transaction.atomic():
-        _allowed_still(request)
+        permitted(request)
         connection.email_rule = rule
         connection.save(update_fields=["email_rule"])
         record(
@@ -166,7 +160,7 @@ def set_email_rule(request: ConsoleRequest, connection: Connection, rule: EmailR
 def discard(request: ConsoleRequest, connection: Connection) -> None:
     """Delete a draft. Raises StillNeededError."""
     with transaction.atomic():
-        _allowed_still(request)
+        permitted(request)
         record(Action.CONNECTION_DELETED, enterprise=request.enterprise, request=request, target=connection)
         tell_admins(connection, "deleted", by=request.user)
         connection.discard()

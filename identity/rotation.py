@@ -21,15 +21,8 @@ from identity.credentials import (
 )
 from identity.models import Connection, Revision
 from identity.oidc import CLIENT_ALGORITHMS, Line
-from users.access import Permission
-from users.forms.acts import fresh_access
+from identity.permitted import permitted
 from users.http import ConsoleRequest
-
-
-def _may_still(request: ConsoleRequest) -> None:
-    """Lock the enterprise's row, before that of the connection, and ask once more who may do this."""
-    fresh_access(request, request.enterprise.lock(), Permission.MANAGE_CONNECTIONS)
-
 
 # ---- Secrets, by hand
 
@@ -37,7 +30,7 @@ def _may_still(request: ConsoleRequest) -> None:
 def retire(request: ConsoleRequest, secret: ClientSecret) -> None:
     """Erase a secret that sign-ins do not depend on. Raises StillInUseError."""
     with transaction.atomic():
-        _may_still(request)
+        permitted(request)
         if secret.retire(timezone.now()):
             _record(Action.SECRET_RETIRED, secret.connection, request, secret=str(secret))
 
@@ -47,7 +40,7 @@ def set_expiry(request: ConsoleRequest, secret: ClientSecret, on: date | None) -
     if secret.expires_on == on:
         return False
     with transaction.atomic():
-        _may_still(request)
+        permitted(request)
         secret.expires(on)
         details = {"secret": str(secret), "expires_on": on.isoformat() if on else "never"}
         _record(Action.SECRET_DATED, secret.connection, request, **details)
@@ -60,7 +53,7 @@ def set_expiry(request: ConsoleRequest, secret: ClientSecret, on: date | None) -
 def publish(request: ConsoleRequest, connection: Connection) -> ClientKey:
     """Make the next key, for what the provider takes as far as it was checked. Raises KeyWaitsError."""
     with transaction.atomic():
-        _may_still(request)
+        permitted(request)
         algorithm = taken_by(connection.latest)
         key = ClientKey.publish(connection, by=request.user, at=timezone.now(), algorithm=algorithm)
         _record(Action.KEY_PUBLISHED, connection, request, key=key.kid, algorithm=key.algorithm)
@@ -88,7 +81,7 @@ def _said_of_keys(revision: Revision | None) -> dict[str, str]:
 def sign(request: ConsoleRequest, key: ClientKey) -> None:
     """Have a key sign before its time. Raises KeyNotKnownError."""
     with transaction.atomic():
-        _may_still(request)
+        permitted(request)
         if key.sign(timezone.now()):
             _record(Action.KEY_SIGNS, key.connection, request, key=key.kid)
 
@@ -96,7 +89,7 @@ def sign(request: ConsoleRequest, key: ClientKey) -> None:
 def withdraw(request: ConsoleRequest, key: ClientKey) -> None:
     """Withdraw a key before its time. Raises StillInUseError."""
     with transaction.atomic():
-        _may_still(request)
+        permitted(request)
         if key.withdraw(timezone.now()):
             _record(Action.KEY_WITHDRAWN, key.connection, request, key=key.kid)
 
@@ -106,7 +99,7 @@ def deliver(request: ConsoleRequest, connection: Connection, *, are_pasted: bool
     if connection.are_keys_pasted == are_pasted:
         return
     with transaction.atomic():
-        _may_still(request)
+        permitted(request)
         connection.are_keys_pasted = are_pasted
         connection.save(update_fields=["are_keys_pasted"])
         _record(Action.KEYS_DELIVERED, connection, request, by="paste" if are_pasted else "address")
