@@ -76,6 +76,7 @@ class OIDCBackend(OIDCAuthenticationBackend):
         self.request, self.proof = request, proof
         user: User | None = self.get_or_create_user("", "", proof.claims)
         if user is None:
+            self.check_still_serving()
             raise SignInRefused(self.reason_for_stranger(proof), claims=proof.claims)
         return user
 
@@ -145,8 +146,7 @@ class OIDCBackend(OIDCAuthenticationBackend):
         if self.proof.attempt.purpose is Purpose.SWITCH:
             return self.switch_user(claims)
         connection, invitation = self.proof.connection, self.proof.invitation
-        if not self.is_still_serving():
-            raise SignInRefused(Reason.CONNECTION_CHANGED, claims=claims, invitation=invitation)
+        self.check_still_serving()
         if invitation is None:
             raise SignInRefused(Reason.INVITATION_GONE, claims=claims)
         if not claims.email:
@@ -177,8 +177,7 @@ class OIDCBackend(OIDCAuthenticationBackend):
         """
         connection, move = self.proof.connection, self.proof.move
         connection.enterprise.lock()  # Before the connection, as administrators do: or each waits for the other.
-        if not self.is_still_serving():
-            raise SignInRefused(Reason.CONNECTION_CHANGED, claims=claims, move=move)
+        self.check_still_serving()
         if move is None or move.connection_id != connection.pk:
             raise SignInRefused(Reason.SWITCH_GONE, claims=claims)
         if not claims.email:
@@ -221,18 +220,23 @@ class OIDCBackend(OIDCAuthenticationBackend):
     def describe_user_by_claims(self, claims: Claims) -> str:
         return f"subject of {self.proof.connection.pk}"  # For the frame's log: nothing personal.
 
-    def is_still_serving(self) -> bool:
-        """Whether the connection is enabled, with the terms of the attempt; it stays so until the transaction ends."""
-        connection = self.proof.connection
-        return bool(_serving(connection.enterprise, connection, self.proof.revision.terms))
+    def check_still_serving(self) -> None:
+        """Raise SignInRefused unless the connection is enabled, with the terms of the attempt (R1).
+
+        It stays so until the transaction ends.
+        """
+        connection, proof = self.proof.connection, self.proof
+        if _serving(connection.enterprise, connection, proof.revision.terms):
+            return
+        is_enabled = Connection.objects.of(connection.enterprise).enabled().filter(pk=connection.pk).exists()
+        reason = Reason.CONNECTION_CHANGED if is_enabled else Reason.CONNECTION_DISABLED
+        raise SignInRefused(reason, claims=proof.claims, invitation=proof.invitation, move=proof.move)
 
     # ---- Why not
 
     def reason_for_stranger(self, proof: Proof) -> Reason:
         """Return why somebody who is proved but unknown does not come in."""
         connection, claims = proof.connection, proof.claims
-        if not self.is_still_serving():
-            return Reason.CONNECTION_CHANGED
         user = User.objects.of(connection.enterprise).with_email(claims.email).first() if claims.email else None
         if user is None:
             return Reason.NO_ACCOUNT

@@ -145,6 +145,50 @@ def test_so_it_is_with_an_invitation(journey: Journey) -> None:
     assert not Session.objects.filter(user__email="piotr.nowak@halden.example").exists()
 
 
+def while_the_code_is_exchanged(journey: Journey, act: Callable[[], object]) -> None:
+    """Have ``act`` done, in another transaction, while the provider is asked for the tokens."""
+
+    def answer(said: Said, request: Request) -> Said:
+        try:
+            act()
+        finally:
+            database.close()
+        return said
+
+    journey.provider.on_token = answer
+
+
+@pytest.mark.parametrize("sub", ["00u1dana", "00u1nobody"])
+def test_disabled_while_the_code_is_exchanged(journey: Journey, sub: str) -> None:
+    """R1: the person is told what is so, whether known here or not."""
+    assert journey.provider.person
+    journey.provider.person["sub"] = sub
+    while_the_code_is_exchanged(journey, lambda: journey.connection.disable(timezone.now()))
+    assert journey.sign_in().status_code == 403
+    assert journey.refusal().reason == "connection_disabled"
+    assert not journey.sessions()
+
+
+@pytest.mark.parametrize("sub", ["00u1dana", "00u1nobody"])
+def test_settings_edited_while_the_code_is_exchanged(journey: Journey, sub: str) -> None:
+    """R1: the terms are those of the attempt up to the session itself."""
+
+    def edit() -> None:
+        newer = journey.connection.revise(
+            by=journey.cast.ingrid, at=timezone.now(), secret=None,
+            issuer=journey.provider.issuer, client_id="gatehouse", scopes="openid email",
+        )  # fmt: skip
+        newer.mark_tested(by=journey.cast.ingrid, at=timezone.now())
+        journey.connection.enable(newer, timezone.now())
+
+    assert journey.provider.person
+    journey.provider.person["sub"] = sub
+    while_the_code_is_exchanged(journey, edit)
+    assert journey.sign_in().status_code == 409
+    assert journey.refusal().reason == "connection_changed"
+    assert not journey.sessions()
+
+
 def test_a_connection_disabled_at_any_moment_leaves_no_session(journey: Journey) -> None:
     """Nor does an administrator who signs in just then keep the other from disabling it (no deadlock)."""
     RoleAssignment.objects.create(enterprise=journey.cast.halden, user=journey.dana, role=Role.ENTERPRISE_ADMIN)
