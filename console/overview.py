@@ -27,7 +27,7 @@ from users.models import Enterprise, Method, User
 
 if TYPE_CHECKING:
     from audit.models import EventQuerySet
-    from users.models.user import UserQuerySet
+    from users.models.user_queryset import UserQuerySet
 
 DAYS = 30
 

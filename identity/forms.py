@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
@@ -19,9 +18,9 @@ from audit.actions import Action
 from audit.models import record
 from identity import rotation
 from identity.issuers import WrongIssuer, read_issuer
-from identity.models import EDITED, ClientAuthentication, Connection, Provider, Revision
-from identity.news import tell_admins
+from identity.models import EDITED, ClientAuthentication, Connection, Provider
 from identity.permitted import permitted
+from identity.revising import Saved, changed_of, keep, scope_name
 from users.forms.fields import EmailField
 from users.http import ConsoleRequest
 from users.models import Organization
@@ -35,19 +34,6 @@ _MASKS = frozenset("•●∙·*…")
 # Thirty days. Nobody has a use for older sign-ins.
 MOST_MINUTES = 43_200
 
-# What the fields are called in sentences: in the audit log, in emails and in messages.
-NAMES = {
-    "issuer": _("issuer URI"),
-    "client_id": _("client ID"),
-    "client_secret": _("client secret"),
-    "secret_expires_on": _("when the client secret ends"),
-    "client_authentication": _("client authentication"),
-    "scopes": _("OAuth scopes"),
-    "accepted_origins": _("allowed addresses"),
-    "max_age_minutes": _("age of sign-ins"),
-    "acr_values": _("authentication contexts"),
-    "organization": _("who will use it"),
-}
 # How long secrets of a provider are good for.
 _HOW_LONG = {
     Provider.OKTA: _("Secrets of Okta do not expire: leave it empty."),
@@ -121,20 +107,6 @@ class WayInForm(forms.Form):
         label=_("Email"),
         widget=forms.EmailInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
-
-
-def scope_name(connection: Connection) -> str:
-    return connection.organization.name if connection.organization else gettext("the whole enterprise")
-
-
-@dataclass(frozen=True)
-class Saved:
-    """What saving did: the revision now newest (None when only the scope changed), what changed, what to mention."""
-
-    revision: Revision | None
-    changed: list[str] = field(default_factory=list)
-    is_secret_cleared: bool = False
-    notes: list[str] = field(default_factory=list)
 
 
 def _not_past(day: date | None) -> date | None:
@@ -360,8 +332,10 @@ class SettingsForm(forms.Form):
     @property
     def changes(self) -> bool:
         """Whether saving would change anything."""
-        is_moved = _pk(self.cleaned_data["organization"]) != self.connection.organization_id
-        return is_moved or bool(_changed(self.latest, self.values, self.secret))
+        organization = self.cleaned_data["organization"]
+        return bool(
+            changed_of(self.connection, self.latest, self.values, secret=self.secret, organization=organization)
+        )
 
     @transaction.atomic
     def save(self) -> Saved:
@@ -380,60 +354,3 @@ class SettingsForm(forms.Form):
             organization=self.cleaned_data["organization"],
             notes=self.notes,
         )
-
-
-def _pk(organization: Organization | None) -> str | None:
-    return organization.pk if organization else None
-
-
-def _changed(latest: Revision | None, values: dict[str, Any], secret: str | None) -> list[str]:
-    """Return the names of what a revision with ``values`` and ``secret`` would change of ``latest``."""
-    if latest is None:
-        changed = [name for name in EDITED if values[name] not in ("", None)]
-    else:
-        changed = [name for name in EDITED if values[name] != getattr(latest, name)]
-    return changed if secret is None else [*changed, "client_secret"]
-
-
-def keep(
-    request: ConsoleRequest,
-    connection: Connection,
-    values: dict[str, Any],
-    *,
-    secret: str | None,
-    organization: Organization | None,
-    notes: list[str],
-    expires_on: date | None = None,
-) -> Saved:
-    """Write what differs from the newest revision as a new one, audit it and tell the Enterprise Admins.
-
-    Within the caller's transaction. Raises PermissionDenied for somebody who may not by now.
-    """
-    permitted(request)
-    latest, now = connection.latest, timezone.now()
-    changed = _changed(latest, values, secret)
-    is_cleared = bool(latest and latest.has_secret and secret is None and values["issuer"] != latest.issuer)
-    revision = None
-    if changed:
-        if values["client_authentication"] == ClientAuthentication.KEY and connection.signing_key_id is None:
-            rotation.publish(request, connection)
-        revision = connection.revise(by=request.user, at=now, secret=secret, expires_on=expires_on, **values)
-    if _pk(organization) != connection.organization_id:
-        connection.organization = organization
-        connection.save(update_fields=["organization"])
-        changed.append("organization")
-    if not changed:
-        return Saved(None, notes=notes)
-    fields = ", ".join(str(NAMES[name]) for name in changed)
-    number = revision.number if revision else (latest.number if latest else 0)
-    record(
-        Action.CONNECTION_REVISED,
-        enterprise=connection.enterprise,
-        request=request,
-        target=connection,
-        revision=number,
-        changed=fields,
-        secret_cleared=is_cleared,
-    )
-    tell_admins(connection, "revised", by=request.user, fields=fields, revision=number)
-    return Saved(revision, changed, is_cleared, notes)

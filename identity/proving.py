@@ -12,12 +12,12 @@ from django.utils import timezone
 from audit.actions import Action
 from audit.models import Result, record
 from identity import findings, rotation
-from identity.forms import Saved, keep, scope_name
 from identity.models import Connection, EmailRule, Revision
 from identity.news import tell_admins
 from identity.permitted import permitted
 from identity.providers import door
 from identity.requiring import passwords_go_on
+from identity.revising import Saved, keep, scope_name
 from invitations.models import Invitation
 from users.http import ConsoleRequest
 from users.models import Throttle, User

@@ -46,7 +46,7 @@ from users.models import (
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
 
-    from users.models.user import UserQuerySet
+    from users.models.user_queryset import UserQuerySet
 
 
 class Permission(models.TextChoices):

@@ -15,9 +15,10 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from identity import findings, proving, steps
 from identity.expiry import ending, endings
-from identity.forms import ChooseForm, Saved, SettingsForm
+from identity.forms import ChooseForm, SettingsForm
 from identity.models import Connection, NotTestedError, Revision, SecretGoneError, StillNeededError, WaitingSubject
 from identity.proving import Neighbour, Touched
+from identity.revising import Saved
 from users.access import Permission, allowed
 from users.http import ConsoleRequest
 from users.models import LastAdminError, Region

@@ -24,7 +24,7 @@ from users.models import Enterprise, User
 
 if TYPE_CHECKING:
     from invitations.models.dry_run import Judged
-    from users.models.user import UserQuerySet
+    from users.models.user_queryset import UserQuerySet
 
 
 class Busy(Exception):

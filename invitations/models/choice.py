@@ -11,7 +11,7 @@ from audit.ids import is_id
 from users.models.finding import FILTERS, narrowed
 
 if TYPE_CHECKING:
-    from users.models.user import UserQuerySet
+    from users.models.user_queryset import UserQuerySet
 
 # By hand; who means more has a filter.
 MOST_PICKED = 200

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from identity.models import Connection
     from users.models import User
-    from users.models.user import UserQuerySet
+    from users.models.user_queryset import UserQuerySet
 
     class Judgement(TypedDict):
         verdict: str

@@ -33,7 +33,7 @@ from tests.whatever.on_record import untold
 from tests.whatever.rows import Change, rows_of
 from users.access import Permission
 from users.models import Method, Organization, Role, RoleAssignment, Session, User, enterprise_admins
-from users.models.user import UserQuerySet
+from users.models.user_queryset import UserQuerySet
 
 Anything = TypeVar("Anything", bound=models.Model)
 

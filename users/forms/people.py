@@ -16,7 +16,7 @@ from users.access import Permission
 from users.http import ConsoleRequest
 from users.models import RoleAssignment, Status, User
 from users.models.finding import ANY, BREAK_GLASS, HERE, PASSWORD, narrowed
-from users.models.user import UserQuerySet
+from users.models.user_queryset import UserQuerySet
 
 PAGE = 50
 LONGEST_SEARCH = 100

@@ -26,7 +26,8 @@ from users.models.role import LastAdminError, Role
 from users.models.role_assignment import RoleAssignment
 from users.models.session import Method, Session
 from users.models.throttle import Throttle, TooManyTries
-from users.models.user import AccountChangedError, EmailTakenError, HasRolesError, Status, User, fold_email
+from users.models.user import AccountChangedError, EmailTakenError, HasRolesError, User
+from users.models.user_queryset import Status, fold_email
 
 __all__ = [
     "MOST_CUSTOM_ROLES",

@@ -8,7 +8,8 @@ from users.models.enterprise import Enterprise
 from users.models.role import LastAdminError, Role
 
 if TYPE_CHECKING:
-    from users.models.user import User, UserQuerySet
+    from users.models.user import User
+    from users.models.user_queryset import UserQuerySet
 
 
 def enterprise_admins(enterprise: Enterprise) -> UserQuerySet:

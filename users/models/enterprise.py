@@ -20,7 +20,8 @@ from audit.models import record
 if TYPE_CHECKING:
     from users.models.role_assignment import RoleAssignmentQuerySet
     from users.models.session import Session, SessionQuerySet
-    from users.models.user import User, UserQuerySet
+    from users.models.user import User
+    from users.models.user_queryset import UserQuerySet
 
 # How long a closed enterprise can be opened again; then everything in it is deleted.
 RETURN_WITHIN = timedelta(days=30)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from django.db.models import Exists, OuterRef, Q
 
 from users.models.role_assignment import RoleAssignment
-from users.models.user import UserQuerySet
+from users.models.user_queryset import UserQuerySet
 
 # Values of the filters that are no row's id and no status.
 PASSWORD, BREAK_GLASS, ANY = "password", "break-glass", "any"

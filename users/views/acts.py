@@ -5,10 +5,12 @@ The dialogs of the person's page post to the same addresses.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import cast
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -20,6 +22,7 @@ from users.forms.email import ChangeEmail, KeepEmail, TakeProviderEmail
 from users.forms.factors import ResetFactors
 from users.forms.roles import GiveRole, RevokeRoles
 from users.http import ConsoleRequest
+from users.models import User
 from users.step_up import proof_asked, recently_proved
 
 asks_and_acts = require_http_methods(["GET", "HEAD", "POST"])
@@ -47,53 +50,27 @@ def _next(request: ConsoleRequest, pk: str) -> str:
     return "users:list" if access.may(Permission.SEE_PEOPLE) else "users:account"
 
 
-@allowed(Permission.MANAGE_PEOPLE)
-@asks_and_acts
-def disable(request: HttpRequest, pk: str) -> HttpResponse:
-    request = cast(ConsoleRequest, request)
-    return _answer(request, Disable(request, person_or_404(request, pk, Permission.MANAGE_PEOPLE)))
+def _act(form: Callable[[ConsoleRequest, User], Act], permission: Permission) -> Callable[..., HttpResponseBase]:
+    """Return the view of an act that needs nothing but the person; 404 and 403 as ``person_or_404`` says."""
+
+    @allowed(permission)
+    @asks_and_acts
+    def act(request: HttpRequest, pk: str) -> HttpResponse:
+        request = cast(ConsoleRequest, request)
+        return _answer(request, form(request, person_or_404(request, pk, permission)))
+
+    return act
 
 
-@allowed(Permission.MANAGE_PEOPLE)
-@asks_and_acts
-def enable(request: HttpRequest, pk: str) -> HttpResponse:
-    request = cast(ConsoleRequest, request)
-    return _answer(request, Enable(request, person_or_404(request, pk, Permission.MANAGE_PEOPLE)))
-
-
-@allowed(Permission.MANAGE_PEOPLE)
-@asks_and_acts
-def delete(request: HttpRequest, pk: str) -> HttpResponse:
-    request = cast(ConsoleRequest, request)
-    return _answer(request, Delete(request, person_or_404(request, pk, Permission.MANAGE_PEOPLE)))
-
-
-@allowed(Permission.MANAGE_PEOPLE)
-@asks_and_acts
-def change_email(request: HttpRequest, pk: str) -> HttpResponse:
-    request = cast(ConsoleRequest, request)
-    return _answer(request, ChangeEmail(request, person_or_404(request, pk, Permission.MANAGE_PEOPLE)))
-
-
-@allowed(Permission.MANAGE_PEOPLE)
-@asks_and_acts
-def take_email(request: HttpRequest, pk: str) -> HttpResponse:
-    request = cast(ConsoleRequest, request)
-    return _answer(request, TakeProviderEmail(request, person_or_404(request, pk, Permission.MANAGE_PEOPLE)))
-
-
-@allowed(Permission.MANAGE_PEOPLE)
-@asks_and_acts
-def keep_email(request: HttpRequest, pk: str) -> HttpResponse:
-    request = cast(ConsoleRequest, request)
-    return _answer(request, KeepEmail(request, person_or_404(request, pk, Permission.MANAGE_PEOPLE)))
-
-
-@allowed(Permission.MANAGE_PEOPLE)
-@asks_and_acts
-def end_sessions(request: HttpRequest, pk: str) -> HttpResponse:
-    request = cast(ConsoleRequest, request)
-    return _answer(request, EndSessions(request, person_or_404(request, pk, Permission.MANAGE_PEOPLE)))
+disable = _act(Disable, Permission.MANAGE_PEOPLE)
+enable = _act(Enable, Permission.MANAGE_PEOPLE)
+delete = _act(Delete, Permission.MANAGE_PEOPLE)
+change_email = _act(ChangeEmail, Permission.MANAGE_PEOPLE)
+take_email = _act(TakeProviderEmail, Permission.MANAGE_PEOPLE)
+keep_email = _act(KeepEmail, Permission.MANAGE_PEOPLE)
+end_sessions = _act(EndSessions, Permission.MANAGE_PEOPLE)
+give_role = _act(GiveRole, Permission.GIVE_ROLES)
+revoke_roles = _act(RevokeRoles, Permission.GIVE_ROLES)
 
 
 @allowed(Permission.MANAGE_PEOPLE)
@@ -121,13 +98,6 @@ def end_session(request: HttpRequest, pk: str, handle: str) -> HttpResponse:
 
 @allowed(Permission.GIVE_ROLES)
 @asks_and_acts
-def give_role(request: HttpRequest, pk: str) -> HttpResponse:
-    request = cast(ConsoleRequest, request)
-    return _answer(request, GiveRole(request, person_or_404(request, pk, Permission.GIVE_ROLES)))
-
-
-@allowed(Permission.GIVE_ROLES)
-@asks_and_acts
 def revoke_role(request: HttpRequest, pk: str, assignment_pk: str) -> HttpResponse:
     request = cast(ConsoleRequest, request)
     person = person_or_404(request, pk, Permission.GIVE_ROLES)
@@ -135,10 +105,3 @@ def revoke_role(request: HttpRequest, pk: str, assignment_pk: str) -> HttpRespon
     if assignment is None:
         raise Http404
     return _answer(request, RevokeRoles(request, person, assignment))
-
-
-@allowed(Permission.GIVE_ROLES)
-@asks_and_acts
-def revoke_roles(request: HttpRequest, pk: str) -> HttpResponse:
-    request = cast(ConsoleRequest, request)
-    return _answer(request, RevokeRoles(request, person_or_404(request, pk, Permission.GIVE_ROLES)))

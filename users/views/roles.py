@@ -19,7 +19,7 @@ from users.forms.custom_roles import DeleteRole, RevokeFromEveryone, RoleForm
 from users.forms.many import MOST_AT_ONCE
 from users.http import ConsoleRequest
 from users.models import MOST_CUSTOM_ROLES, AnyRole, CustomRole, Role, RoleAssignment
-from users.models.user import UserQuerySet
+from users.models.user_queryset import UserQuerySet
 from users.step_up import proof_asked
 
 PAGE = 50
