@@ -16,8 +16,8 @@ pytestmark = pytest.mark.browser
 def test_a_role_from_its_making_to_its_end(house: House, visitor: Callable[[], Visitor]) -> None:
     cast = Cast.assemble()
     aiko, tomas = visitor(), visitor()
-    aiko.signs_in_with_a_password(cast.aiko)
-    tomas.signs_in_with_a_password(cast.tomas)
+    aiko.comes_back(cast.aiko)
+    tomas.comes_back(cast.tomas)
 
     aiko.go("Roles")
     aiko.sees("Roles")
@@ -88,7 +88,7 @@ def test_a_role_from_its_making_to_its_end(house: House, visitor: Callable[[], V
 def test_who_can_do_what_is_asked_by_a_menu(house: House, visitor: Callable[[], Visitor]) -> None:
     cast = Cast.assemble()
     aiko = visitor()
-    aiko.signs_in_with_a_password(cast.aiko)
+    aiko.comes_back(cast.aiko)
     aiko.go("Users")
     aiko.follow("Who can do what")
     aiko.sees("Who can do what")

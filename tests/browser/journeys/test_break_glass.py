@@ -27,7 +27,7 @@ def test_a_second_account_is_added_tested_and_retired(house: House, visitor: Cal
     cast = Cast.assemble()
     connect(cast.halden, house.okta, cast.ingrid)
     aiko, keeper = visitor(), visitor()
-    aiko.signs_in_with_a_password(cast.aiko)
+    aiko.comes_back(cast.aiko)
     aiko.go("Break-glass")
     aiko.sees("Break-glass")
     adds_one(aiko)

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.browser
 def test_it_is_asked_twice_and_can_be_taken_back(house: House, new_page: Callable[..., Page]) -> None:
     cast = Cast.assemble()
     aiko = Visitor(house.origin, new_page(accept_downloads=True))
-    aiko.signs_in_with_a_password(cast.aiko)
+    aiko.comes_back(cast.aiko)
     aiko.go("Enterprise")
     aiko.sees("Halden Freight")
     with aiko.page.expect_download() as download:

@@ -38,7 +38,7 @@ def test_no_page_has_a_finding(house: House, new_page: Callable[..., Page]) -> N
 def looked_at(visitor: Visitor, path: str) -> Iterator[str]:
     """Open ``path`` and yield what is wrong with it, dark and wide, and light on a phone.
 
-    The other way round it is looked at in the journeys, and what it is made of both ways in the gallery.
+    In the journeys it is looked at wide and light, and what it is made of in every way in the gallery.
     """
     page = visitor.page
     page.set_viewport_size(DESKTOP)

@@ -35,7 +35,7 @@ def test_nobody_is_interrupted(house: House, visitor: Callable[[], Visitor], suc
     first = connect(cast.halden, house.okta, cast.ingrid)
     tomas, marcus = link(first, cast.tomas, "00u1tomas"), link(first, cast.marcus, "00u1marcus")
     aiko = visitor()
-    aiko.signs_in_with_a_password(cast.aiko)
+    aiko.comes_back(cast.aiko)
     sets_up_the_second(aiko, successor)
     second = Connection.objects.of(cast.halden).get(leads=False)
     gets_in_by_the_first(visitor, house, tomas, "00u1tomas")

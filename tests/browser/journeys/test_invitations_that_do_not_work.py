@@ -25,7 +25,7 @@ def aiko(house: House, visitor: Callable[[], Visitor]) -> Visitor:
     cast = Cast.assemble()
     connect(cast.halden, house.okta, cast.ingrid)
     aiko = visitor()
-    aiko.signs_in_with_a_password(cast.aiko)
+    aiko.comes_back(cast.aiko)
     return aiko
 
 

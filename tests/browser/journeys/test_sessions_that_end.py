@@ -40,7 +40,7 @@ def cast(house: House) -> Cast:
 @pytest.fixture
 def aiko(cast: Cast, visitor: Callable[[], Visitor]) -> Visitor:
     aiko = visitor()
-    aiko.signs_in_with_a_password(cast.aiko)
+    aiko.comes_back(cast.aiko)
     return aiko
 
 

@@ -42,7 +42,7 @@ def test_one_comes_one_is_switched_back_one_never_comes(house: House, visitor: C
     connect(cast.halden, house.okta, cast.ingrid)
     marcus, tomas, oluwaseun = cast.marcus, cast.tomas, cast.oluwaseun
     aiko = visitor()
-    aiko.signs_in_with_a_password(cast.aiko)
+    aiko.comes_back(cast.aiko)
 
     # Three are chosen in the list, and the dry run says what would happen.
     aiko.go("Users")
@@ -133,7 +133,7 @@ def test_whoever_is_not_assigned_in_okta_is_told_and_comes_later(house: House, v
     cast = Cast.assemble()
     connect(cast.halden, house.okta, cast.ingrid)
     aiko, tomas = visitor(), visitor()
-    aiko.signs_in_with_a_password(cast.aiko)
+    aiko.comes_back(cast.aiko)
     aiko.go("Users")
     aiko.follow("Tomás Herrera")
     aiko.follow("Switch to Okta…")

@@ -23,7 +23,7 @@ def test_a_person_with_a_password_comes_back_through_okta_with_the_same_role(
     connect(cast.halden, house.okta, cast.ingrid)
     aiko, tomas = visitor(), visitor()
     tomas.signs_in_with_a_password(cast.tomas)
-    aiko.signs_in_with_a_password(cast.aiko)
+    aiko.comes_back(cast.aiko)
 
     aiko.go("Users")
     aiko.follow("Tomás Herrera")
