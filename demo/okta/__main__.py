@@ -39,19 +39,20 @@ def register(folder: Path, issuer: str) -> None:
     from demo.okta.people import CAST, opaque, subject_of
 
     client_secret = secret(folder / "client-secret")
-    # Another folder, another app: the client ID follows from its secret.
+    always = {
+        "name": "Gatehouse",
+        "hash_client_secret": False,
+        "client_type": Application.CLIENT_CONFIDENTIAL,
+        "authorization_grant_type": Application.GRANT_AUTHORIZATION_CODE,
+        "algorithm": Application.RS256_ALGORITHM,
+        "skip_authorization": True,
+        "redirect_uris": os.environ.get("DEMO_OKTA_REDIRECT_URIS", ""),
+    }
+    # Another folder, another app: the client ID follows from its first secret, which another may have replaced since.
     application, _ = Application.objects.update_or_create(
         client_id=opaque("0oa", client_secret),
-        defaults={
-            "name": "Gatehouse",
-            "client_secret": client_secret,
-            "hash_client_secret": False,
-            "client_type": Application.CLIENT_CONFIDENTIAL,
-            "authorization_grant_type": Application.GRANT_AUTHORIZATION_CODE,
-            "algorithm": Application.RS256_ALGORITHM,
-            "skip_authorization": True,
-            "redirect_uris": os.environ.get("DEMO_OKTA_REDIRECT_URIS", ""),
-        },
+        defaults=always,
+        create_defaults=always | {"client_secret": client_secret},
     )
     for email, given_name, family_name, zoneinfo, is_assigned in CAST:
         Person.objects.update_or_create(
@@ -64,7 +65,7 @@ def register(folder: Path, issuer: str) -> None:
                 "is_assigned": is_assigned,
             },
         )
-    to_paste = {"issuer": issuer, "client_id": application.client_id, "client_secret": client_secret}
+    to_paste = {"issuer": issuer, "client_id": application.client_id, "client_secret": application.client_secret}
     write_privately(folder / "client.json", json.dumps(to_paste, indent=1))
 
 

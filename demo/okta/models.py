@@ -8,11 +8,13 @@ from hashlib import sha256
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager
 from django.db import models
 from django.utils import timezone
+from oauth2_provider.generators import generate_client_secret
 from oauth2_provider.models import AbstractApplication
 
 from demo.okta.people import names_from, subject_of
 
 CALLBACK = re.compile(r"http://[a-z0-9-]+\.localhost(:\d{1,5})?/sso/[0-9A-Za-z_-]+/callback/")
+KEYS = re.compile(r"http://[a-z0-9-]+\.localhost(:\d{1,5})?/sso/[0-9A-Za-z_-]+/keys\.json")
 SIGNED_OUT = re.compile(r"http://[a-z0-9-]+\.localhost(:\d{1,5})?/[0-9A-Za-z_/-]*")
 
 
@@ -63,11 +65,42 @@ class Application(AbstractApplication):
     callback of a Gatehouse on this very machine is allowed; others must be in ``redirect_uris``.
     """
 
+    # Like a real one it has two secrets at most, so that one can take the other's place.
+    second_secret = models.CharField(max_length=255, blank=True)
+    # Where Gatehouse publishes its keys, if it proves itself by one.
+    keys_address = models.CharField(max_length=200, blank=True)
+
+    @property
+    def secrets(self) -> list[str]:
+        return [secret for secret in (self.client_secret, self.second_secret) if secret]
+
+    def add_secret(self) -> None:
+        """Make a second secret, if there is one only."""
+        if not self.second_secret:
+            self.second_secret = generate_client_secret()
+            self.save(update_fields=["second_secret"])
+
+    def deactivate(self, secret: str) -> None:
+        """Let ``secret`` be good for nothing from now on. The last one stays."""
+        remaining = [kept for kept in self.secrets if kept != secret]
+        if len(remaining) == 1:
+            self.client_secret, self.second_secret = remaining[0], ""
+            self.save(update_fields=["client_secret", "second_secret"])
+
     def redirect_uri_allowed(self, uri: str) -> bool:
         return CALLBACK.fullmatch(uri) is not None or super().redirect_uri_allowed(uri)
 
     def post_logout_redirect_uri_allowed(self, uri: str) -> bool:
         return SIGNED_OUT.fullmatch(uri) is not None or super().post_logout_redirect_uri_allowed(uri)
+
+
+class SpentAssertion(models.Model):
+    """The name of a client assertion that was used: each is good once (RFC 7523, section 3)."""
+
+    jti = models.CharField(primary_key=True, max_length=255)
+
+    def __str__(self) -> str:
+        return self.jti
 
 
 class Sitting(models.Model):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from typing import Any
 
 from django.contrib.auth import logout
@@ -16,13 +17,31 @@ from oauth2_provider.settings import oauth2_settings
 from oauth2_provider.views import AuthorizationView, ConnectDiscoveryInfoView
 from oauthlib.common import Request, add_params_to_uri
 
+from demo.okta import assertions
 from demo.okta.models import Sitting
 
+log = logging.getLogger(__name__)
 NOT_ASSIGNED = "User is not assigned to the client application."
 
 
 class Validator(OAuth2Validator):
     """The rules of this provider, on the toolkit's documented hooks."""
+
+    def authenticate_client(self, request: Request, *args: Any, **kwargs: Any) -> bool:
+        """Take an assertion, or either of two secrets."""
+        if getattr(request, "client_assertion_type", None) == assertions.TYPE:
+            try:
+                request.client = assertions.proved_by(request.client_assertion or "")
+            except assertions.NotProved as refusal:
+                log.warning("Client assertion refused: %s", refusal)
+                return False
+            return True
+        if super().authenticate_client(request, *args, **kwargs):
+            return True
+        if request.client is None or not request.client.second_secret:
+            return False
+        request.client.client_secret = request.client.second_secret  # Of this request; it is not saved.
+        return bool(super().authenticate_client(request, *args, **kwargs))
 
     def get_additional_claims(self, request: Request) -> dict[str, Any]:
         person = request.user
@@ -133,4 +152,6 @@ class Discovery(ConnectDiscoveryInfoView):
         metadata["id_token_signing_alg_values_supported"] = ["RS256"]
         metadata["grant_types_supported"] = ["authorization_code", "refresh_token"]
         metadata["claims_supported"].sort()
+        metadata["token_endpoint_auth_methods_supported"] += ["private_key_jwt"]
+        metadata["token_endpoint_auth_signing_alg_values_supported"] = assertions.ALGORITHMS
         return JsonResponse(metadata, headers={"Cache-Control": "max-age=86400, must-revalidate"})

@@ -28,5 +28,7 @@ urlpatterns = [
     path("signin/", views.sign_in, name="sign-in"),
     path("forget/", views.forget, name="forget"),
     path("outage/", views.outage, name="outage"),
+    path("secrets/", views.client_secrets, name="secrets"),
+    path("keys/", views.keys, name="keys"),
     path("oauth2/default/", include(oauth2)),
 ]

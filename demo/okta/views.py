@@ -14,7 +14,7 @@ from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from demo.okta.models import Application, Person
+from demo.okta.models import KEYS, Application, Person
 
 OUTAGE = settings.FOLDER / "outage"
 ISSUER = settings.OAUTH2_PROVIDER["OIDC_ISS_ENDPOINT"]
@@ -26,8 +26,23 @@ class PickForm(forms.Form):
     email = forms.EmailField(max_length=254)
 
 
+class KeysForm(forms.Form):
+    """Where the app publishes its keys; empty for none."""
+
+    keys_address = forms.RegexField(
+        KEYS,
+        required=False,
+        max_length=200,
+        error_messages={"invalid": "This is not the address of the keys of a Gatehouse on this machine."},
+    )
+
+
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
+    return _home(request)
+
+
+def _home(request: HttpRequest, keys: KeysForm | None = None) -> HttpResponse:
     application = Application.objects.get()
     return render(
         request,
@@ -35,10 +50,32 @@ def home(request: HttpRequest) -> HttpResponse:
         {
             "issuer": ISSUER,
             "application": application,
+            "keys": keys or KeysForm({"keys_address": application.keys_address}),
             "people": Person.objects.order_by("-is_assigned", "given_name"),
             "is_out": OUTAGE.exists(),
         },
+        status=400 if keys else 200,
     )
+
+
+@require_POST
+def client_secrets(request: HttpRequest) -> HttpResponse:
+    """Make a second secret, or deactivate one of two, as one does while a secret is replaced."""
+    application = Application.objects.get()
+    if "deactivate" in request.POST:
+        application.deactivate(request.POST["deactivate"])
+    else:
+        application.add_secret()
+    return redirect("home")
+
+
+@require_POST
+def keys(request: HttpRequest) -> HttpResponse:
+    form = KeysForm(request.POST)
+    if not form.is_valid():
+        return _home(request, form)
+    Application.objects.update(keys_address=form.cleaned_data["keys_address"])
+    return redirect("home")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

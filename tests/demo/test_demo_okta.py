@@ -11,7 +11,9 @@ import jwt
 import pytest
 import requests
 
+from identity.oidc.client_keys import SigningKey
 from tests.okta import Person, demo_okta, sent_to
+from tests.serving import Reply, Server
 
 VERIFIER = "a-verifier-of-more-than-forty-three-characters-0123456789"
 CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).decode().rstrip("=")
@@ -281,3 +283,95 @@ def test_whoever_is_sent_there_by_a_browser_meanwhile_reads_how_it_ends(okta, pe
 def test_another_sites_name_for_this_machine_is_refused(okta):
     """A page elsewhere must not read the client secret by a name of its own that leads to 127.0.0.1."""
     assert requests.get(okta.origin, headers={"Host": "evil.example"}, timeout=5).status_code == 400
+
+
+# ---- Proving the app
+
+
+def press(okta, person, path, **form):
+    """Send one of the home page's forms."""
+    token = person.open(okta.origin).text.split('csrfmiddlewaretoken" value="')[1].split('"')[0]
+    return person.browser.post(okta.origin + path, form | {"csrfmiddlewaretoken": token}, timeout=10)
+
+
+def answer_to(okta, metadata, person, **proof):
+    """Sign in, and exchange the code with nothing but ``proof``."""
+    _, answer = sign_in(okta, metadata, person, prompt="login")
+    form = {"grant_type": "authorization_code", "code": answer["code"], "code_verifier": VERIFIER}
+    return requests.post(metadata["token_endpoint"], form | {"redirect_uri": CALLBACK} | proof, timeout=10)
+
+
+def by_secret(okta, secret):
+    return {"client_id": okta.client_id, "client_secret": secret}
+
+
+def test_of_two_secrets_either_is_good_until_one_is_deactivated(okta, metadata, person):
+    """K11: as while a secret is replaced."""
+    page = press(okta, person, "/secrets/").text
+    second = page.split("Second client secret</dt><dd>")[1].split("<")[0]
+    for secret in (okta.client_secret, second):
+        assert answer_to(okta, metadata, person, **by_secret(okta, secret)).ok
+    press(okta, person, "/secrets/")
+    press(okta, person, "/secrets/", deactivate=second)
+    press(okta, person, "/secrets/", deactivate=okta.client_secret)
+    assert answer_to(okta, metadata, person, **by_secret(okta, second)).json() == {"error": "invalid_client"}
+    assert answer_to(okta, metadata, person, **by_secret(okta, okta.client_secret)).ok
+
+
+@pytest.fixture
+def published(okta, person):
+    """A Gatehouse's key, published at an address like its own, which the demo Okta is told."""
+    key = SigningKey.from_pem(SigningKey.generate("RS256"))
+    server = Server(0, lambda request: Reply.json({"keys": [key.public_jwk()]}))
+    server.start()
+    address = f"http://eu.localhost:{server.server_port}/sso/0123456789ab/keys.json"
+    assert press(okta, person, "/keys/", keys_address=address).ok
+    yield key
+    press(okta, person, "/keys/", keys_address="")
+    server.stop()
+
+
+def by_key(okta, metadata, key, **changes):
+    of = {"client_id": okta.client_id, "audience": metadata["token_endpoint"], "at": time.time()}
+    return {
+        "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+        "client_assertion": key.assertion(**(of | changes)),
+    }
+
+
+def test_a_key_proves_the_app_and_each_assertion_once(okta, metadata, person, published):
+    """K11, R14: private_key_jwt, fetched from where Gatehouse publishes it."""
+    assert "private_key_jwt" in metadata["token_endpoint_auth_methods_supported"]
+    proof = by_key(okta, metadata, published)
+    tokens = answer_to(okta, metadata, person, **proof)
+    assert claims_in(okta, metadata, tokens.json()["id_token"])["email"] == INGRID
+    assert answer_to(okta, metadata, person, **proof).json() == {"error": "invalid_client"}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"client_id": "0oanobody"}, {"audience": "http://elsewhere.example/token"}, {"at": 1_700_000_000}],
+    ids=["another app", "for another provider", "of long ago"],
+)
+def test_an_assertion_that_does_not_hold_is_refused(okta, metadata, person, published, changes):
+    refused = answer_to(okta, metadata, person, **by_key(okta, metadata, published, **changes))
+    assert (refused.status_code, refused.json()["error"]) == (401, "invalid_client")
+
+
+def test_a_key_that_is_not_published_proves_nothing(okta, metadata, person, published):
+    stranger = SigningKey.from_pem(SigningKey.generate("RS256"))
+    assert answer_to(okta, metadata, person, **by_key(okta, metadata, stranger)).status_code == 401
+
+
+def test_without_an_address_no_key_proves_anything(okta, metadata, person):
+    stranger = SigningKey.from_pem(SigningKey.generate("RS256"))
+    assert answer_to(okta, metadata, person, **by_key(okta, metadata, stranger)).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "address", ["http://evil.example/sso/0123456789ab/keys.json", "http://eu.localhost:8000/", "x"]
+)
+def test_an_address_that_is_no_gatehouse_of_this_machine_is_refused_at_the_field(okta, person, address):
+    page = press(okta, person, "/keys/", keys_address=address)
+    assert page.status_code == 400
+    assert "not the address of the keys" in page.text

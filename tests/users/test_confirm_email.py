@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from audit.models import Event
 from tests.cast import Browser, Cast, browser_of
+from tests.meanwhile import while_it_waits
 from tests.smtp import Sink, link_in
 from users import tasks
 from users.models import User
@@ -102,3 +103,20 @@ def test_nothing_is_sent_to_somebody_who_has_confirmed_meanwhile(ingrid: User, s
     ingrid.save()
     tasks.sweep()
     assert smtp_sink.messages == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_address_changed_while_the_button_is_pressed_is_not_confirmed(
+    transactional_db: None, smtp_sink: Sink
+) -> None:
+    """What was read is no email to the new address."""
+    oluwaseun = Cast.assemble().oluwaseun
+    User.objects.filter(pk=oluwaseun.pk).update(email_confirmed_at=None)
+    oluwaseun.refresh_from_db()
+    path, browser = link(oluwaseun, smtp_sink), Browser(oluwaseun.enterprise)
+    answer = while_it_waits(
+        lambda: browser.post(path), oluwaseun.lock, lambda: oluwaseun.change_email("elsewhere@halden.example")
+    )
+    assert answer.status_code == 410
+    oluwaseun.refresh_from_db()
+    assert not oluwaseun.is_email_confirmed

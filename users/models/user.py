@@ -266,6 +266,21 @@ class User(BreakGlass, AbstractBaseUser):
         invitations.delete()
         self.moves.forget(self.label)
 
+    def confirm_email(self, at: datetime) -> None:
+        """Note that somebody has read an email to the address that this row was read with.
+
+        Raises AccountChangedError when it has another address by now, was disabled or is gone; then nothing is changed.
+        """
+        with transaction.atomic():
+            try:
+                row = self.lock()
+            except User.DoesNotExist as gone:
+                raise AccountChangedError from gone
+            if not row.is_active or row.email_folded != self.email_folded:
+                raise AccountChangedError
+            self.email_confirmed_at = at
+            self.save(update_fields=["email_confirmed_at"])
+
     def change_email(self, email: str) -> None:
         """Give the account another address, to be confirmed again. Raises EmailTakenError; then nothing is changed.
 

@@ -61,10 +61,12 @@ def confirm(request: HttpRequest, pk: str, token: str) -> HttpResponse:
         return render(request, "users/link_over.html", {"what": "confirm"}, status=410)
     if request.method != "POST":
         return render(request, "users/confirm.html", {"person": user, "enterprise": user.enterprise})
-    with transaction.atomic():
-        user.email_confirmed_at = timezone.now()
-        user.save(update_fields=["email_confirmed_at"])
-        record("email:confirmed", enterprise=user.enterprise, request=request, actor=user, target=user)
+    try:
+        with transaction.atomic():
+            user.confirm_email(timezone.now())
+            record("email:confirmed", enterprise=user.enterprise, request=request, actor=user, target=user)
+    except AccountChangedError:
+        return render(request, "users/link_over.html", {"what": "confirm"}, status=410)
     messages.success(request, _("Your email is confirmed."))
     if request.user.pk == user.pk:
         return redirect(settings.LOGIN_REDIRECT_URL)

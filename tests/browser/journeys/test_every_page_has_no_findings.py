@@ -10,7 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 from django.urls import reverse
 from playwright.sync_api import Page
 
-from tests.browser.conftest import findings, in_theme
+from tests.browser.conftest import COLOURS, findings, in_theme
 from tests.browser.journeys.house import DESKTOP, PHONE, House, Visitor
 from tests.browser.journeys.test_nothing_scrolls_sideways import ENTRANCE, NO_PAGES, furnished, halfway
 from tests.routes import ROUTES
@@ -36,7 +36,7 @@ def test_no_page_has_a_finding(house: House, new_page: Callable[..., Page]) -> N
 
 
 def looked_at(visitor: Visitor, path: str) -> Iterator[str]:
-    """Open ``path`` and yield what is wrong with it, dark and wide, and light on a phone.
+    """Open ``path`` and yield what is wrong with it, dark and wide, and what in its colours, light and on a phone.
 
     In the journeys it is looked at wide and light, and what it is made of in every way in the gallery.
     """
@@ -47,4 +47,4 @@ def looked_at(visitor: Visitor, path: str) -> Iterator[str]:
     yield from (f"{path} dark {found}" for found in findings(page))
     page.set_viewport_size(PHONE)
     in_theme(page, "light")
-    yield from (f"{path} light {found}" for found in findings(page))
+    yield from (f"{path} light {found}" for found in findings(page, *COLOURS))
