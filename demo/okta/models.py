@@ -8,7 +8,7 @@ from hashlib import sha256
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager
 from django.db import models
 from django.utils import timezone
-from oauth2_provider.generators import generate_client_secret
+from django.utils.crypto import get_random_string
 from oauth2_provider.models import AbstractApplication
 
 from demo.okta.people import names_from, subject_of
@@ -77,7 +77,7 @@ class Application(AbstractApplication):
     def add_secret(self) -> None:
         """Make a second secret, if there is one only."""
         if not self.second_secret:
-            self.second_secret = generate_client_secret()
+            self.second_secret = get_random_string(44)
             self.save(update_fields=["second_secret"])
 
     def deactivate(self, secret: str) -> None:
