@@ -12,15 +12,15 @@ import idna
 MAX_CHARACTERS = 500
 
 _OKTA = re.compile(r"(^|\.)(okta|oktapreview|okta-emea|okta-gov|trexcloud)\.(com|mil)$")
-_OKTA_ADMIN = re.compile(r"^([a-z0-9-]+)-admin\.(.+)$")
-_OKTA_ISSUER_PATH = re.compile(r"^(/oauth2/[A-Za-z0-9_-]+)?$")
+_OKTA_ADMIN = re.compile(r"([a-z0-9-]+)-admin\.(.+)")
+_OKTA_ISSUER_PATH = re.compile(r"(/oauth2/[A-Za-z0-9_-]+)?")
 _WELL_KNOWN = re.compile(r"/\.well-known/(openid-configuration|oauth-authorization-server)/?$", re.IGNORECASE)
-_WELL_KNOWN_FIRST = re.compile(r"^/\.well-known/oauth-authorization-server(/.+)$", re.IGNORECASE)
+_WELL_KNOWN_FIRST = re.compile(r"/\.well-known/oauth-authorization-server(/.+)", re.IGNORECASE)
 _ENDPOINT = re.compile(
     r"/v1(/(authorize|token|keys|userinfo|introspect|revoke|logout|clients|par|device/authorize))?/?$", re.IGNORECASE
 )
-_NUMERIC_LABEL = re.compile(r"^([0-9]+|0[xX][0-9a-fA-F]*)$")
-_SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*:(?!\d+(/|$))")
+_NUMERIC_LABEL = re.compile(r"[0-9]+|0[xX][0-9a-fA-F]*")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(?!\d+(/|$))")
 _LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -66,7 +66,7 @@ def is_loopback_host(host: str) -> bool:
 
 def is_ip_literal(host: str) -> bool:
     """Whether any resolver would read `host` as a number: dotted, decimal, octal, hex, or version 6."""
-    return ":" in host or bool(_NUMERIC_LABEL.match(host.rstrip(".").rsplit(".", 1)[-1]))
+    return ":" in host or bool(_NUMERIC_LABEL.fullmatch(host.rstrip(".").rsplit(".", 1)[-1]))
 
 
 def parse_issuer(text: str, *, allow_loopback_http: bool = False) -> str:
@@ -161,7 +161,7 @@ def _checked_host(host: str, allow_loopback: bool, before: str, port: str, path:
 
 
 def _check_path(origin: str, host: str, path: str) -> None:
-    if well_known := _WELL_KNOWN_FIRST.match(path):
+    if well_known := _WELL_KNOWN_FIRST.fullmatch(path):
         raise IssuerProblem(IssuerCode.WELL_KNOWN, origin + well_known[1])
     if well_known := _WELL_KNOWN.search(path):
         raise IssuerProblem(IssuerCode.WELL_KNOWN, origin + path[: well_known.start()])
@@ -172,14 +172,14 @@ def _check_path(origin: str, host: str, path: str) -> None:
         if path.startswith("/oauth2/") and _ENDPOINT.search(path):
             raise IssuerProblem(IssuerCode.ENDPOINT, origin + _okta_path(path))
         return
-    if admin := _OKTA_ADMIN.match(host):
-        kept = path if _OKTA_ISSUER_PATH.match(path) else ""
+    if admin := _OKTA_ADMIN.fullmatch(host):
+        kept = path if _OKTA_ISSUER_PATH.fullmatch(path) else ""
         raise IssuerProblem(IssuerCode.ADMIN_HOST, f"https://{admin[1]}.{admin[2]}{kept}")
     if path.endswith("/"):
         raise IssuerProblem(IssuerCode.TRAILING_SLASH, origin + path.rstrip("/"))
     if path.startswith("/oauth2/") and _ENDPOINT.search(path):
         raise IssuerProblem(IssuerCode.ENDPOINT, origin + _okta_path(path))
-    if not _OKTA_ISSUER_PATH.match(path):
+    if not _OKTA_ISSUER_PATH.fullmatch(path):
         raise IssuerProblem(IssuerCode.PAGE_ADDRESS, origin)
 
 

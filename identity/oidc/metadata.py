@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from identity.egress import Egress, EgressError, Response
@@ -40,18 +40,18 @@ class Metadata:
     authorization_endpoint: str
     token_endpoint: str
     jwks_uri: str
+    algorithms: tuple[str, ...]
+    auth_methods: tuple[str, ...]
+    auth_signing_algorithms: tuple[str, ...]
+    scopes: tuple[str, ...]
+    acr_values: tuple[str, ...]
+    is_s256_advertised: bool
+    is_response_issuer_promised: bool
+    is_refresh_token_granted: bool
+    origins_elsewhere: frozenset[str]
     userinfo_endpoint: str = ""
     end_session_endpoint: str = ""
     revocation_endpoint: str = ""
-    algorithms: tuple[str, ...] = ("RS256",)
-    auth_methods: tuple[str, ...] = ("client_secret_basic",)
-    auth_signing_algorithms: tuple[str, ...] = ()
-    scopes: tuple[str, ...] = ()
-    acr_values: tuple[str, ...] = ()
-    is_s256_advertised: bool = False
-    is_response_issuer_promised: bool = False
-    is_refresh_token_granted: bool = True
-    origins_elsewhere: frozenset[str] = field(default_factory=frozenset)
 
 
 def discovery_url(issuer: str) -> str:

@@ -30,6 +30,14 @@ METADATA = Metadata(
     token_endpoint=f"{ISSUER}/token",
     jwks_uri=f"{ISSUER}/keys",
     algorithms=("RS256", "ES256"),
+    auth_methods=("client_secret_basic",),
+    auth_signing_algorithms=(),
+    scopes=(),
+    acr_values=(),
+    is_s256_advertised=True,
+    is_response_issuer_promised=False,
+    is_refresh_token_granted=True,
+    origins_elsewhere=frozenset(),
 )
 RSA, EC = SigningKey("rsa"), SigningKey("ec", "ES256")
 
