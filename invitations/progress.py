@@ -60,8 +60,10 @@ class Progress:
 
     @classmethod
     def of(cls, batches: Iterable[Batch], at: datetime, access: Access) -> list[Progress]:
-        """Count several batches, as somebody with ``access`` sees them; one query."""
+        """Count several batches, as somebody with ``access`` sees them; one query, or none for none."""
         batches, under_way, queued = list(batches), is_at_one_of(UNDER_WAY, at), is_at_stage(Stage.SENDING, at)
+        if not batches:
+            return []
         out_of_reach = ~Q(user__in=access.people(Permission.MIGRATE_PEOPLE))
         rows = (
             Move.objects.filter(batch__in=batches)
