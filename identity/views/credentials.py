@@ -27,7 +27,8 @@ FRESH_SECONDS = 300
 def keys(request: HttpRequest, pk: str) -> HttpResponse:
     """Publish the public halves of the keys of the connection ``pk`` as a JWK set (RFC 7517, section 5).
 
-    Nothing else is said: no keys and no such connection are the same 404.
+    Nothing else is said: no keys and no such connection are the same 404. No enterprise is asked about, since nobody is
+    signed in: providers fetch what is meant for everybody.
     """
     published = list(ClientKey.objects.filter(connection=pk).published().values_list("public", flat=True))
     if not published:

@@ -58,7 +58,8 @@ def finished(request: HttpRequest, connection: Connection, attempt: Attempt) -> 
     """
     row = _session_of(request, connection, attempt)
     proof = proved(request, connection, unchanged(serving(connection), attempt), attempt)
-    grant = Grant.objects.filter(session=row, connection=connection).select_related("session").first()
+    grants = Grant.objects.filter(session=row, session__enterprise=connection.enterprise_id, connection=connection)
+    grant = grants.select_related("session").first()
     if grant is None:
         raise SignInRefused(Reason.NOT_THE_SAME_SESSION)
     if (grant.issuer, grant.sub) != (proof.claims.iss, proof.claims.sub):

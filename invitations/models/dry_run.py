@@ -110,7 +110,9 @@ def goes_to(targets: Iterable[Target]) -> Case:
     """Return the id of the first of ``targets`` that is for everybody or for an organization of the person, or NULL."""
     cases = []
     for target in targets:
-        here = RoleAssignment.objects.filter(user=OuterRef("pk"), organization=target.organization)
+        here = RoleAssignment.objects.filter(
+            enterprise=OuterRef("enterprise"), user=OuterRef("pk"), organization=target.organization
+        )
         serves = Q(Exists(here)) if target.organization else Q(pk__isnull=False)
         cases.append(When(serves, then=Value(target.connection)))
     return Case(*cases, default=Value(None), output_field=CharField())

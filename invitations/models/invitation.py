@@ -259,7 +259,7 @@ class Invitation(EmailedLink):
             User.objects.bulk_create(fresh)
             if here:
                 User.objects.of(enterprise).filter(pk__in=[user.pk for user in here]).update(connection=connection)
-                RoleAssignment.objects.filter(user__in=here).delete()
+                RoleAssignment.objects.of(enterprise).filter(user__in=here).delete()
                 cls.objects.of(enterprise).filter(email_folded__in=known, accepted_at=None, revoked_at=None).update(
                     revoked_at=at, revoked_by=by
                 )
@@ -307,7 +307,7 @@ class Invitation(EmailedLink):
             if connection is not None and connection.enabled_at is None:
                 connection = self._fitting_connection()
             self.connection, self.invited_by = connection, by
-            User.objects.filter(pk=self.user_id).update(connection=connection)
+            User.objects.of(self.enterprise).filter(pk=self.user_id).update(connection=connection)
             self.renew(at, LASTS)
             self.save()
 
@@ -332,7 +332,8 @@ class Invitation(EmailedLink):
         record("invitation:bounced", enterprise=self.enterprise, target=self, result=Result.REFUSED, reason=reason)
 
     def _this_link(self) -> models.QuerySet[Invitation]:
-        return Invitation.objects.filter(pk=self.pk, serial=self.serial, accepted_at=None, revoked_at=None)
+        links = Invitation.objects.filter(enterprise=self.enterprise_id, pk=self.pk, serial=self.serial)
+        return links.filter(accepted_at=None, revoked_at=None)
 
     # ---- Redeemed
 

@@ -277,7 +277,7 @@ class Move(EmailedLink):
         record("switch:bounced", enterprise=self.enterprise, target=self.user, result=Result.REFUSED, reason=reason)
 
     def _this_link(self) -> models.QuerySet[Move]:
-        return Move.objects.filter(pk=self.pk, serial=self.serial).under_way()
+        return Move.objects.filter(enterprise=self.enterprise_id, pk=self.pk, serial=self.serial).under_way()
 
     # ---- Redeemed
 

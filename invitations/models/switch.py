@@ -177,7 +177,7 @@ class Switch(models.Model):
                     RoleAssignment.objects.give(
                         user=person, role=place.role, organization=place.organization, by=by, at=at
                     )
-                User.objects.filter(pk=person.pk, name="").update(name=fresh.name)
+                User.objects.of(fresh.enterprise).filter(pk=person.pk, name="").update(name=fresh.name)
             self.invitation, self.invited_at = invitation, at
             self.save(update_fields=["invitation", "invited_at"])
         return invitation

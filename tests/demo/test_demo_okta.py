@@ -79,6 +79,12 @@ def sign_in(okta, metadata, person, email=INGRID, **changes):
     return sent_to(person.pick(page, email))
 
 
+def press(okta, person, path, **form):
+    """Send one of the home page's forms."""
+    token = person.open(okta.origin).text.split('csrfmiddlewaretoken" value="')[1].split('"')[0]
+    return person.browser.post(okta.origin + path, form | {"csrfmiddlewaretoken": token}, timeout=10)
+
+
 def test_the_metadata_promises_code_pkce_and_iss(okta, metadata):
     assert metadata["issuer"] == okta.issuer
     assert metadata["response_types_supported"] == ["code"]
@@ -259,22 +265,18 @@ def test_nobody_is_sent_to_an_address_that_is_no_callback(okta, metadata, person
 
 def test_an_outage_can_be_played_and_ended(okta, metadata, person):
     """So that break-glass can be tried."""
-    home = person.open(okta.origin)
-    token = home.text.split('csrfmiddlewaretoken" value="')[1].split('"')[0]
     for state, status in (("out", 503), ("in", 200)):
-        person.browser.post(f"{okta.origin}/outage/", {"csrfmiddlewaretoken": token, "state": state}, timeout=10)
+        press(okta, person, "/outage/", state=state)
         assert requests.get(f"{okta.issuer}/.well-known/openid-configuration", timeout=10).status_code == status
 
 
 def test_whoever_is_sent_there_by_a_browser_meanwhile_reads_how_it_ends(okta, person):
-    home = person.open(okta.origin)
-    token = home.text.split('csrfmiddlewaretoken" value="')[1].split('"')[0]
-    person.browser.post(f"{okta.origin}/outage/", {"csrfmiddlewaretoken": token, "state": "out"}, timeout=10)
+    press(okta, person, "/outage/", state="out")
     try:
         page = requests.get(f"{okta.issuer}/v1/authorize", headers={"Accept": "text/html"}, timeout=10)
         asked = requests.get(f"{okta.issuer}/v1/keys", headers={"Accept": "application/json"}, timeout=10)
     finally:
-        person.browser.post(f"{okta.origin}/outage/", {"csrfmiddlewaretoken": token, "state": "in"}, timeout=10)
+        press(okta, person, "/outage/", state="in")
     assert (page.status_code, asked.status_code) == (503, 503)
     assert "plays an outage</h1>" in page.text
     assert asked.text == "The demo Okta plays an outage.\n"
@@ -286,12 +288,6 @@ def test_another_sites_name_for_this_machine_is_refused(okta):
 
 
 # ---- Proving the app
-
-
-def press(okta, person, path, **form):
-    """Send one of the home page's forms."""
-    token = person.open(okta.origin).text.split('csrfmiddlewaretoken" value="')[1].split('"')[0]
-    return person.browser.post(okta.origin + path, form | {"csrfmiddlewaretoken": token}, timeout=10)
 
 
 def answer_to(okta, metadata, person, **proof):
